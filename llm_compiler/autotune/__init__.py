@@ -1,0 +1,1 @@
+"""Pass lists that are worth trying."""

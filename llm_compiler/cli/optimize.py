@@ -1,0 +1,279 @@
+"""`llmc optimize`: files in, smaller objects out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llm_compiler.autotune.portfolio import load
+
+from llm_compiler.cli.files import InputError, check_input, read_stream, write_output
+from llm_compiler.cli.options import jobs_option, json_option, llvm_option
+from llm_compiler.inference.solve import Solution, Solver
+from llm_compiler.llvm.frontend import LANGUAGES, CompileError, Emit, Language, Source, guess_language
+from llm_compiler.llvm.size import PROTOCOLS, Size
+from llm_compiler.llvm.toolchain import find
+from llm_compiler.llvm.vocabulary import vocabulary
+
+_SUFFIXES = {"obj": ".o", "asm": ".s", "ll": ".ll", "bc": ".bc"}
+_FLAGS = "clang_flags"
+# What decides the kind of output, or writes files of its own, is ours to say.
+_REFUSED = ("-o", "-S", "-E", "-M", "-emit-", "-flto", "-fsyntax-only", "-save-temps", "--save-temps", "-###", "@")
+_LONGEST_DIAGNOSTICS = 1 << 16
+
+
+class _WithClangFlags(click.Command):
+    """Keeps what follows `--` away from click: it is clang's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_FLAGS] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- CLANG_FLAGS...]"]
+
+
+@click.command(cls=_WithClangFlags)
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.option("-o", "--output", metavar="PATH", help="File or folder to write to; - is standard output.")
+@click.option("--emit", type=click.Choice(list(_SUFFIXES)), default="obj", show_default=True, help="What to write.")
+@click.option(
+    "--budget",
+    type=click.IntRange(0, 100_000),
+    default=32,
+    show_default=True,
+    help="Pass lists to try on each file; 0 is clang -Oz.",
+)
+@jobs_option
+@click.option(
+    "--protocol",
+    type=click.Choice(["ship", "paper"]),
+    default="ship",
+    show_default=True,
+    help="Size of the object as `clang -Oz` emits it, or with the back end at -O0 as in the paper's tables.",
+)
+@click.option("-x", "language", type=click.Choice(["c", "c++", "ir"]), help="Language, where the suffix does not say.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what could be gained, write nothing.")
+@json_option
+@llvm_option
+@click.pass_context
+def optimize(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    output: str | None,
+    emit: Emit,
+    budget: int,
+    jobs: int,
+    protocol: str,
+    language: Language | None,
+    dry_run: bool,
+    as_json: bool,
+    llvm: str | None,
+) -> None:
+    """Make objects smaller than `clang -Oz` does, never larger.
+
+    FILES are C (.c), C++ (.cc, .cpp, .cxx), LLVM-IR (.ll, .bc), or - for standard input. Flags of clang's own, such as
+    -I, -D and -std=, follow after --. Pass lists are tried in parallel; the best is confirmed on the object that the
+    real clang emits, against the object of the real `clang -Oz -c`. Where nothing is smaller, that is what you get.
+
+    \b
+    Examples:
+      llmc optimize hash_table.c -o hash_table.o -- -I include -DNDEBUG -std=c11
+      llmc optimize src/*.c -o build/
+      clang -Oz -Xclang -disable-llvm-passes -emit-llvm -c x.c -o - | llmc optimize - -o x.o
+    """
+    flags = _clang_flags(ctx.meta.get(_FLAGS, []))
+    outputs = {} if dry_run else _outputs(files, output, _SUFFIXES[emit])
+    toolchain = find(llvm)
+    candidates = load(vocabulary(toolchain))[:budget]
+    sources, failed = _sources(files, language, flags)
+    solved: list[tuple[Solution, str | None]] = []
+    with (
+        Solver(toolchain, candidates, PROTOCOLS[protocol], jobs=jobs) as solver,
+        _progress(len(sources), quiet=as_json) as advance,
+    ):
+        for source, answer in zip(sources, solver.solve(sources, emit), strict=True):
+            advance(answer)
+            if isinstance(answer, CompileError):
+                _report_failure(source, answer)
+                failed = True
+                continue
+            if answer.warnings and not as_json:
+                click.echo(answer.warnings, err=True, nl=False)
+            target = outputs.get(source.name)
+            if target == "-":
+                sys.stdout.buffer.write(answer.output)
+                sys.stdout.buffer.flush()
+            elif target is not None:
+                write_output(Path(target), answer.output)
+            solved.append((answer, target))
+    to_stdout = "-" in outputs.values()
+    if as_json:
+        click.echo(json.dumps(_as_json(toolchain.version, protocol, solved), indent=1), err=to_stdout)
+    elif solved:
+        _print_table(solved, err=to_stdout)
+    ctx.exit(1 if failed else 0)
+
+
+def _clang_flags(given: Sequence[str]) -> tuple[str, ...]:
+    for flag in given:
+        if flag.startswith(_REFUSED):
+            raise click.UsageError(f"{flag} after --: what is written, and where, is said with --emit and -o")
+    return tuple(flag for flag in given if flag != "-c" and not flag.startswith("-O"))
+
+
+def _outputs(files: Sequence[str], output: str | None, suffix: str) -> dict[str, str]:
+    """Where the result for each file goes."""
+    into_folder = output is not None and output != "-" and (output.endswith("/") or Path(output).is_dir())
+    if output is not None and not into_folder:
+        if len(files) > 1:
+            raise click.UsageError(
+                f"-o {output}: for more than one file, name an existing folder, or one with a / behind"
+            )
+        targets = {files[0]: output}
+    elif "-" in files:
+        raise click.UsageError("standard input needs -o FILE (or -o - for standard output, or --dry-run)")
+    else:
+        folder = Path(output) if output else Path()
+        targets = {file: str(folder / (Path(file).stem + suffix)) for file in files}
+    for file, target in targets.items():
+        if target != "-" and Path(target).exists() and Path(file).exists() and Path(target).samefile(file):
+            raise click.UsageError(f"{file} would be overwritten by its own result; say where to write with -o")
+    owners: dict[str, str] = {}
+    for file, target in targets.items():
+        if owners.setdefault(target, file) != file:
+            raise click.UsageError(f"{owners[target]} and {file} would both be written to {target}")
+    if into_folder and output is not None:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def _sources(files: Sequence[str], language: Language | None, flags: tuple[str, ...]) -> tuple[list[Source], bool]:
+    """The inputs that can be worked on, and whether any cannot (each is said so in a line)."""
+    sources, failed = [], False
+    for name in dict.fromkeys(files):
+        path = Path(name)
+        suffix_says = LANGUAGES.get(path.suffix)
+        try:
+            if name != "-":
+                check_input(path)
+            if name == "-" or not path.is_file():
+                text = read_stream(name)
+                if not text:
+                    raise InputError(f"{name}: is empty")
+                sources.append(Source(None, language or suffix_says or guess_language(text), text, flags))
+            elif known := language or suffix_says:
+                extra = ("-x", language) if language and language != suffix_says else ()
+                sources.append(Source(path, known, flags=(*flags, *extra)))
+            else:
+                raise InputError(f"{name}: the suffix does not say what it is; use -x c, -x c++ or -x ir")
+        except InputError as error:
+            click.echo(f"llmc: {error}", err=True)
+            failed = True
+    return sources, failed
+
+
+def _report_failure(source: Source, error: CompileError) -> None:
+    text = str(error)
+    if source.language == "ir" or source.name in text.partition("\n")[0].partition(": ")[0].split():
+        # LLVM's own message is about text that nobody typed: its first line is enough.
+        line = next((line for line in text.splitlines() if "error:" in line), text.partition("\n")[0])
+        line = line.rpartition("error: ")[2]
+        click.echo(f"llmc: {source.name}: {line[:300]}", err=True)
+        return
+    click.echo(text[:_LONGEST_DIAGNOSTICS].rstrip("\n"), err=True)
+
+
+class _progress:  # noqa: N801 - used like a function
+    """A bar with the gain so far, on a terminal, for work that takes a while."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self._total, self._on = total, not quiet and total > 1 and sys.stderr.isatty()
+        self._before = self._now = 0
+
+    def __enter__(self) -> Any:
+        if self._on:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._total)
+        return self._advance
+
+    def _advance(self, answer: Solution | CompileError) -> None:
+        if not self._on:
+            return
+        if isinstance(answer, Solution):
+            self._before += answer.baseline.total
+            self._now += answer.size.total
+        self._bar.update(self._task, advance=1, description=_change(self._before, self._now))
+
+    def __exit__(self, *_: object) -> None:
+        if self._on:
+            self._bar.stop()
+
+
+def _change(before: int, now: int) -> str:
+    return f"{100 * (now - before) / before:+.2f} %" if now != before else "0"
+
+
+def _print_table(solved: Sequence[tuple[Solution, str | None]], *, err: bool) -> None:
+    rows: list[tuple[str, ...]] = [("file", "clang -Oz", "now", "change", "tried", "s", "pass list")]
+    for solution, _ in solved:
+        before, now = solution.baseline.total, solution.size.total
+        winner = str(solution.passes) if solution.passes else "clang -Oz (nothing was smaller)"
+        rows.append(_row(solution.source.name, before, now, solution.tried, solution.seconds, winner))
+    smaller = sum(solution.passes is not None for solution, _ in solved)
+    rows.append(
+        _row(
+            "total",
+            sum(solution.baseline.total for solution, _ in solved),
+            sum(solution.size.total for solution, _ in solved),
+            sum(solution.tried for solution, _ in solved),
+            sum(solution.seconds for solution, _ in solved),
+            f"{smaller} of {len(solved)} smaller",
+        )
+    )
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    rule = "-" * (sum(widths) + 2 * len(widths) + len("pass list"))
+    for number, (name, *numbers, winner) in enumerate(rows):
+        if number in (1, len(rows) - 1):
+            click.echo(rule, err=err)
+        cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+        click.echo("  ".join([name.ljust(widths[0]), *cells, winner]), err=err)
+
+
+def _row(name: str, before: int, now: int, tried: int, seconds: float, winner: str) -> tuple[str, ...]:
+    return name, f"{before:,}", f"{now:,}", _change(before, now), str(tried), f"{seconds:.1f}", winner
+
+
+def _as_json(version: str, protocol: str, solved: Sequence[tuple[Solution, str | None]]) -> dict[str, Any]:
+    def size(value: Size) -> dict[str, int]:
+        return {"text": value.text, "data": value.data, "total": value.total}
+
+    files = [
+        {
+            "file": solution.source.name,
+            "baseline": size(solution.baseline),
+            "size": size(solution.size),
+            "passes": str(solution.passes) if solution.passes else None,
+            "tried": solution.tried,
+            "failures": dict(solution.failures),
+            "seconds": round(solution.seconds, 3),
+            "output": target,
+        }
+        for solution, target in solved
+    ]
+    before = sum(solution.baseline.total for solution, _ in solved)
+    now = sum(solution.size.total for solution, _ in solved)
+    return {"llvm": version, "protocol": protocol, "files": files, "total": {"baseline": before, "size": now}}

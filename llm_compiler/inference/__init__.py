@@ -1,0 +1,1 @@
+"""Proposals that the compiler has checked."""

@@ -1,0 +1,161 @@
+"""Flag tuning, checked: propose pass lists, evaluate, confirm the best with the real compiler, else fall back to -Oz."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+from llm_compiler.llvm.elf import object_size, symbols
+from llm_compiler.llvm.evaluate import Evaluation, Evaluator, Job
+from llm_compiler.llvm.frontend import CompileError, Emit, Source, lower, optimise_for_size, unoptimised
+from llm_compiler.llvm.passes import PassList
+from llm_compiler.llvm.size import Protocol, Size
+from llm_compiler.llvm.toolchain import Toolchain
+from llm_compiler.llvm.workers import Failure, Limits, Workers
+
+_CONFIRMED = 3
+"""Candidates that are emitted by clang itself before one is chosen."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a user gets for one source, and how it was found."""
+
+    source: Source
+    baseline: Size
+    """Of the object that the real `clang -Oz` emits under the same protocol with the same flags."""
+    size: Size
+    """Of the object that this solution stands for: never larger than `baseline`."""
+    passes: PassList | None
+    """The winning list; None where nothing was smaller and the answer is clang's own."""
+    output: bytes
+    """Object, assembly, or module, as was asked for."""
+    tried: int
+    failures: Counter[str]
+    """Candidates without a size, by reason."""
+    seconds: float
+    warnings: str
+    """What clang had to say about the source."""
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """The front end's part of the work on one source."""
+
+    started: float
+    baseline: bytes
+    warnings: str
+    module: bytes
+
+
+class Solver:
+    """Shrinks sources one after the other with one set of workers. A context manager, for one thread."""
+
+    def __init__(
+        self,
+        toolchain: Toolchain,
+        candidates: Sequence[PassList],
+        protocol: Protocol,
+        *,
+        jobs: int,
+        limits: Limits | None = None,
+    ) -> None:
+        self._toolchain = toolchain
+        self._candidates = candidates
+        self._protocol = protocol
+        self._limits = limits or Limits()
+        self._jobs = jobs
+        self._workers: Workers[Job, Evaluation] = Workers(
+            Evaluator(toolchain.library), count=jobs, limits=lambda job: job.limits
+        )
+        self._threads = ThreadPoolExecutor(jobs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        self._workers.close()
+
+    def solve(self, sources: Iterable[Source], emit: Emit = "obj") -> Iterator[Solution | CompileError]:
+        """A solution for each source, in order, or clang's reason why there is none.
+
+        The front end works a few sources ahead.
+        """
+        pending: list[tuple[Source, Future[_Compiled]]] = []
+        remaining = iter(sources)
+        while True:
+            while len(pending) < self._jobs and (source := next(remaining, None)) is not None:
+                pending.append((source, self._threads.submit(self._compile, source)))
+            if not pending:
+                return
+            source, future = pending.pop(0)
+            try:
+                yield self._solve(source, future.result(), emit)
+            except CompileError as error:
+                yield error
+
+    def _compile(self, source: Source) -> _Compiled:
+        started = time.perf_counter()
+        baseline, warnings = optimise_for_size(self._toolchain, source, self._protocol)
+        return _Compiled(started, baseline, warnings, unoptimised(self._toolchain, source))
+
+    def _solve(self, source: Source, compiled: _Compiled, emit: Emit) -> Solution:
+        answers = list(self._workers.map(self._job(compiled, passes) for passes in self._candidates))
+        baseline = object_size(compiled.baseline)
+        sized = [(answer.size.total, at) for at, answer in enumerate(answers) if isinstance(answer, Evaluation)]
+        failures = [answer for answer in answers if isinstance(answer, Failure)]
+        if failures and not sized and all(failure.reason == "invalid" for failure in failures):
+            raise CompileError(f"{source.name}: {failures[0].detail}")  # the module's fault, not that of every list
+        best = [at for total, at in sorted(sized) if total < baseline.total][:_CONFIRMED]
+        passes, size, module = self._confirm(source, compiled, best)
+        if module is None:
+            output = compiled.baseline if emit == "obj" else None
+            if output is None:
+                output = optimise_for_size(self._toolchain, source, self._protocol, emit)[0]
+        else:
+            output = lower(self._toolchain, module, self._protocol, source.flags, emit)
+        return Solution(
+            source,
+            baseline,
+            size,
+            passes,
+            output,
+            tried=len(answers),
+            failures=Counter(failure.reason for failure in failures),
+            seconds=time.perf_counter() - compiled.started,
+            warnings=compiled.warnings,
+        )
+
+    def _confirm(
+        self, source: Source, compiled: _Compiled, best: Sequence[int]
+    ) -> tuple[PassList | None, Size, bytes | None]:
+        """The smallest of the best candidates as clang emits them, if it beats clang's own object and links alike."""
+        winner: PassList | None = None
+        size, module = object_size(compiled.baseline), None
+        interface = symbols(compiled.baseline)
+        kept = list(self._workers.map(self._job(compiled, self._candidates[at], keep=True) for at in best))
+        modules = [answer.bitcode if isinstance(answer, Evaluation) else None for answer in kept]
+        for at, bitcode, emitted in zip(
+            best, modules, self._threads.map(self._emit, [source] * len(best), modules), strict=True
+        ):
+            if emitted is None or not symbols(emitted).replaces(interface):
+                continue
+            if object_size(emitted).total < size.total:
+                winner, size, module = self._candidates[at], object_size(emitted), bitcode
+        return winner, size, module
+
+    def _emit(self, source: Source, module: bytes | None) -> bytes | None:
+        if module is None:
+            return None
+        try:
+            return lower(self._toolchain, module, self._protocol, source.flags)
+        except CompileError:
+            return None
+
+    def _job(self, compiled: _Compiled, passes: PassList, keep: bool = False) -> Job:
+        return Job(compiled.module, str(passes), self._protocol.name, self._limits, keep)

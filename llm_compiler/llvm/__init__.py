@@ -1,0 +1,1 @@
+"""LLVM as a library: find it, call it, survive it."""

@@ -1,0 +1,102 @@
+"""One evaluation: clone a module, apply a pass list, verify, emit the object, measure; and many of them in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llm_compiler.llvm.elf import object_size
+from llm_compiler.llvm.library import Library, LLVMError
+from llm_compiler.llvm.module import Context, Machine
+from llm_compiler.llvm.size import PROTOCOLS, Size
+from llm_compiler.llvm.workers import Failure, Limits, Workers
+
+_CONTEXT_LIFE = 500
+"""Evaluations after which a context is thrown away: it keeps every type and constant that a pass ever made."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A module (text or bitcode), a pass list in LLVM's syntax, and how to measure the outcome."""
+
+    module: bytes
+    passes: str
+    protocol: str = "ship"
+    limits: Limits = field(default_factory=Limits)
+    keep: bool = False
+    """Also answer with the optimised module and its instruction count."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a pass list made of a module; `bitcode` and `instructions` only where the job asked to keep them."""
+
+    size: Size
+    bitcode: bytes | None = None
+    instructions: int | None = None
+
+
+class Evaluator:
+    """The function that workers run. Jobs on one module should come together: the one before is remembered."""
+
+    def __init__(self, library: Path) -> None:
+        self._path = library
+
+    def prepare(self) -> None:
+        """Load libLLVM."""
+        self._library = Library(self._path)
+        self._context: Context | None = None
+        self._machines: dict[str, Machine] = {}
+        self._source, self._uses = b"", 0
+
+    def __call__(self, job: Job) -> Evaluation:
+        """Raises LLVMError for a module or list that LLVM refuses, or a result that does not verify."""
+        context, machine = self._open(job)
+        with context.parse(job.module) as candidate:
+            candidate.run(job.passes, machine)
+            candidate.verify()
+            bitcode = candidate.bitcode()
+            instructions = candidate.instruction_count() if job.keep else None
+        # Bitcode forgets the order of use-lists, and code generation goes by it. What is measured is therefore what was
+        # read back, which is also what clang gets when it emits the object that the user keeps.
+        with context.parse(bitcode) as optimised:
+            optimised.expand_bcmp()
+            try:
+                size = object_size(optimised.emit(machine))
+            except ValueError as error:
+                raise LLVMError(f"target {optimised.triple}: {error}") from error
+        return Evaluation(size, bitcode if job.keep else None, instructions)
+
+    def _open(self, job: Job) -> tuple[Context, Machine]:
+        """A context and a machine for the job's module, which is verified when it is new."""
+        if self._context is None or self._uses >= _CONTEXT_LIFE or self._source != job.module:
+            self._close()
+            context = Context(self._library)
+            try:
+                with context.parse(job.module) as module:
+                    module.verify()
+                    self._machines = {name: module.machine(protocol) for name, protocol in PROTOCOLS.items()}
+            except BaseException:
+                context.close()
+                raise
+            self._context, self._source, self._uses = context, job.module, 0
+        self._uses += 1
+        return self._context, self._machines[job.protocol]
+
+    def _close(self) -> None:
+        if self._context is not None:
+            for machine in self._machines.values():
+                machine.close()
+            self._context.close()
+            self._context = None
+
+
+def evaluate(jobs: Iterable[Job], library: Path, *, workers: int | None = None) -> Iterator[Evaluation | Failure]:
+    """Answers in the order of `jobs`. See `workers` for what a failure can be."""
+    with Workers(Evaluator(library), count=workers, limits=_limits) as pool:
+        yield from pool.map(jobs)
+
+
+def _limits(job: Job) -> Limits:
+    return job.limits

@@ -1,0 +1,172 @@
+"""The thin seam to LLVM-C: one table of prototypes, one loaded library, nothing else.
+
+Everything that knows `ctypes` is here and in `module.py`. The functions keep LLVM's own names; what they mean is
+LLVM's documentation (llvm-c/*.h), not ours.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+Ref = c_void_p
+DIAGNOSTIC_HANDLER = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
+
+_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "LLVMGetVersion": (None, [POINTER(c_uint)] * 3),
+    "LLVMDisposeMessage": (None, [c_void_p]),
+    "LLVMGetErrorMessage": (c_void_p, [Ref]),
+    "LLVMDisposeErrorMessage": (None, [c_void_p]),
+    # contexts, buffers, modules
+    "LLVMContextCreate": (Ref, []),
+    "LLVMContextDispose": (None, [Ref]),
+    "LLVMContextSetDiagnosticHandler": (None, [Ref, DIAGNOSTIC_HANDLER, c_void_p]),
+    "LLVMGetDiagInfoDescription": (c_void_p, [Ref]),
+    "LLVMGetDiagInfoSeverity": (c_int, [Ref]),
+    "LLVMCreateMemoryBufferWithMemoryRange": (Ref, [c_char_p, c_size_t, c_char_p, c_int]),
+    "LLVMGetBufferStart": (c_void_p, [Ref]),
+    "LLVMGetBufferSize": (c_size_t, [Ref]),
+    "LLVMDisposeMemoryBuffer": (None, [Ref]),
+    "LLVMParseIRInContext": (c_int, [Ref, Ref, POINTER(Ref), POINTER(c_void_p)]),
+    "LLVMDisposeModule": (None, [Ref]),
+    "LLVMVerifyModule": (c_int, [Ref, c_int, POINTER(c_void_p)]),
+    "LLVMPrintModuleToString": (c_void_p, [Ref]),
+    "LLVMWriteBitcodeToMemoryBuffer": (Ref, [Ref]),
+    "LLVMLinkModules2": (c_int, [Ref, Ref]),
+    "LLVMGetTarget": (c_char_p, [Ref]),
+    "LLVMGetModuleFlag": (Ref, [Ref, c_char_p, c_size_t]),
+    "LLVMMetadataAsValue": (Ref, [Ref, Ref]),
+    "LLVMGetModuleContext": (Ref, [Ref]),
+    "LLVMConstIntGetZExtValue": (c_uint64, [Ref]),
+    "LLVMGetNumOperands": (c_int, [Ref]),
+    "LLVMGetOperand": (Ref, [Ref, c_uint]),
+    "LLVMIsAConstantInt": (Ref, [Ref]),
+    # globals
+    "LLVMGetFirstFunction": (Ref, [Ref]),
+    "LLVMGetNextFunction": (Ref, [Ref]),
+    "LLVMGetFirstGlobal": (Ref, [Ref]),
+    "LLVMGetNextGlobal": (Ref, [Ref]),
+    "LLVMGetFirstGlobalAlias": (Ref, [Ref]),
+    "LLVMGetNextGlobalAlias": (Ref, [Ref]),
+    "LLVMGetFirstGlobalIFunc": (Ref, [Ref]),
+    "LLVMGetNextGlobalIFunc": (Ref, [Ref]),
+    "LLVMGetNamedFunction": (Ref, [Ref, c_char_p]),
+    "LLVMGetValueName2": (c_void_p, [Ref, POINTER(c_size_t)]),
+    "LLVMSetValueName2": (None, [Ref, c_char_p, c_size_t]),
+    "LLVMIsDeclaration": (c_int, [Ref]),
+    "LLVMGetLinkage": (c_int, [Ref]),
+    "LLVMSetLinkage": (None, [Ref, c_int]),
+    "LLVMGetUnnamedAddress": (c_int, [Ref]),
+    "LLVMSetComdat": (None, [Ref, Ref]),
+    "LLVMGlobalGetValueType": (Ref, [Ref]),
+    "LLVMGetTypeKind": (c_int, [Ref]),
+    "LLVMAddFunction": (Ref, [Ref, c_char_p, Ref]),
+    "LLVMAddGlobal": (Ref, [Ref, Ref, c_char_p]),
+    "LLVMDeleteGlobal": (None, [Ref]),
+    "LLVMReplaceAllUsesWith": (None, [Ref, Ref]),
+    "LLVMRemoveGlobalIFunc": (None, [Ref]),
+    # instructions
+    "LLVMGetFirstBasicBlock": (Ref, [Ref]),
+    "LLVMGetNextBasicBlock": (Ref, [Ref]),
+    "LLVMGetFirstInstruction": (Ref, [Ref]),
+    "LLVMGetNextInstruction": (Ref, [Ref]),
+    # passes
+    "LLVMRunPasses": (Ref, [Ref, c_char_p, Ref, Ref]),
+    "LLVMCreatePassBuilderOptions": (Ref, []),
+    "LLVMDisposePassBuilderOptions": (None, [Ref]),
+    "LLVMPassBuilderOptionsSetLoopVectorization": (None, [Ref, c_int]),
+    "LLVMPassBuilderOptionsSetSLPVectorization": (None, [Ref, c_int]),
+    "LLVMPassBuilderOptionsSetLoopUnrolling": (None, [Ref, c_int]),
+    "LLVMPassBuilderOptionsSetLoopInterleaving": (None, [Ref, c_int]),
+    # targets
+    "LLVMGetFirstTarget": (Ref, []),
+    "LLVMGetNextTarget": (Ref, [Ref]),
+    "LLVMGetTargetName": (c_char_p, [Ref]),
+    "LLVMGetTargetFromTriple": (c_int, [c_char_p, POINTER(Ref), POINTER(c_void_p)]),
+    "LLVMCreateTargetMachine": (Ref, [Ref, c_char_p, c_char_p, c_char_p, c_int, c_int, c_int]),
+    "LLVMDisposeTargetMachine": (None, [Ref]),
+    "LLVMTargetMachineEmitToMemoryBuffer": (c_int, [Ref, Ref, c_int, POINTER(c_void_p), POINTER(Ref)]),
+}
+
+# LLVM-C cannot say which targets it was built with (LLVM_FOR_EACH_TARGET is a macro), so each name is asked for.
+_TARGETS = (
+    "AArch64", "AMDGPU", "ARM", "AVR", "BPF", "Hexagon", "Lanai", "LoongArch", "MSP430", "Mips", "NVPTX", "PowerPC",
+    "RISCV", "SPIRV", "Sparc", "SystemZ", "VE", "WebAssembly", "X86", "XCore",
+)  # fmt: skip
+
+
+class LLVMError(Exception):
+    """What LLVM said no to: text that is not IR, a pass that it does not know, a module that does not verify."""
+
+
+class Library:
+    """One loaded libLLVM with every target that it was built with.
+
+    Loading takes about 10 ms and 45 MB, and lasts until the process ends: there is no unload.
+    A process that has loaded it can be taken down by LLVM at any call; see `workers`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._dll = ctypes.CDLL(str(path))
+            for name, (restype, argtypes) in _PROTOTYPES.items():
+                function = getattr(self._dll, name)
+                function.restype, function.argtypes = restype, argtypes
+        except (OSError, AttributeError) as error:
+            raise LLVMError(f"cannot use {path} as libLLVM: {error}") from error
+        self.path = path
+        for target in _TARGETS:
+            for part in ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser", "Disassembler"):
+                initialise = getattr(self._dll, f"LLVMInitialize{target}{part}", None)
+                if initialise is not None:
+                    initialise()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(self._dll, name)
+        return function
+
+    @cached_property
+    def version(self) -> tuple[int, int, int]:
+        """Major, minor and patch as the library itself says."""
+        parts = (c_uint(), c_uint(), c_uint())
+        self.LLVMGetVersion(*(byref(part) for part in parts))
+        major, minor, patch = (part.value for part in parts)
+        return major, minor, patch
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the registered targets, sorted: `x86`, `x86-64`, ..."""
+        names = []
+        target = self.LLVMGetFirstTarget()
+        while target:
+            names.append(self.LLVMGetTargetName(target).decode())
+            target = self.LLVMGetNextTarget(target)
+        return tuple(sorted(names))
+
+    def take_message(self, message: c_void_p | int | None) -> str:
+        """The text of a message that LLVM gave away, which is disposed of."""
+        address = message.value if isinstance(message, c_void_p) else message
+        if not address:
+            return ""
+        text = ctypes.string_at(address).decode(errors="replace")
+        self.LLVMDisposeMessage(address)
+        return text
+
+    def take_buffer(self, buffer: Any) -> bytes:
+        """The contents of a memory buffer that LLVM gave away, which is disposed of."""
+        contents = ctypes.string_at(self.LLVMGetBufferStart(buffer), self.LLVMGetBufferSize(buffer))
+        self.LLVMDisposeMemoryBuffer(buffer)
+        return contents
+
+    def raise_error(self, error: Any) -> None:
+        """Turn an `LLVMErrorRef` into an `LLVMError`; NULL is success."""
+        if not error:
+            return
+        message = self.LLVMGetErrorMessage(error)
+        text = ctypes.string_at(message).decode(errors="replace")
+        self.LLVMDisposeErrorMessage(message)
+        raise LLVMError(text)
