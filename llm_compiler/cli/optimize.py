@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from llm_compiler.autotune.portfolio import load
-
 from llm_compiler.cli.files import InputError, check_input, read_stream, write_output
 from llm_compiler.cli.options import jobs_option, json_option, llvm_option
 from llm_compiler.inference.solve import Solution, Solver
@@ -25,6 +24,7 @@ _FLAGS = "clang_flags"
 # What decides the kind of output, or writes files of its own, is ours to say.
 _REFUSED = ("-o", "-S", "-E", "-M", "-emit-", "-flto", "-fsyntax-only", "-save-temps", "--save-temps", "-###", "@")
 _LONGEST_DIAGNOSTICS = 1 << 16
+_LONGEST_LINE = 300
 
 
 class _WithClangFlags(click.Command):
@@ -94,19 +94,20 @@ def optimize(
     outputs = {} if dry_run else _outputs(files, output, _SUFFIXES[emit])
     toolchain = find(llvm)
     candidates = load(vocabulary(toolchain))[:budget]
+    from llm_compiler.cli.progress import Bar  # rich takes its time
+
     sources, failed = _sources(files, language, flags)
     solved: list[tuple[Solution, str | None]] = []
     with (
-        Solver(toolchain, candidates, PROTOCOLS[protocol], jobs=jobs) as solver,
-        _progress(len(sources), quiet=as_json) as advance,
+        Bar(len(sources) * len(candidates), "lists") as bar,
+        Solver(toolchain, candidates, PROTOCOLS[protocol], jobs=jobs, on_list=bar.advance) as solver,
     ):
         for source, answer in zip(sources, solver.solve(sources, emit), strict=True):
-            advance(answer)
             if isinstance(answer, CompileError):
                 _report_failure(source, answer)
                 failed = True
                 continue
-            if answer.warnings and not as_json:
+            if answer.warnings:
                 click.echo(answer.warnings, err=True, nl=False)
             target = outputs.get(source.name)
             if target == "-":
@@ -115,6 +116,7 @@ def optimize(
             elif target is not None:
                 write_output(Path(target), answer.output)
             solved.append((answer, target))
+            bar.say(f"{len(solved)} of {len(sources)} files, {_change(*_totals(solved))}")
     to_stdout = "-" in outputs.values()
     if as_json:
         click.echo(json.dumps(_as_json(toolchain.version, protocol, solved), indent=1), err=to_stdout)
@@ -182,45 +184,15 @@ def _sources(files: Sequence[str], language: Language | None, flags: tuple[str, 
 
 
 def _report_failure(source: Source, error: CompileError) -> None:
-    text = str(error)
-    if source.language == "ir" or source.name in text.partition("\n")[0].partition(": ")[0].split():
-        # LLVM's own message is about text that nobody typed: its first line is enough.
-        line = next((line for line in text.splitlines() if "error:" in line), text.partition("\n")[0])
-        line = line.rpartition("error: ")[2]
-        click.echo(f"llmc: {source.name}: {line[:300]}", err=True)
+    text = str(error).rstrip("\n")
+    if source.language != "ir" and "\n" in text:
+        click.echo(text[:_LONGEST_DIAGNOSTICS], err=True)  # clang's own diagnostics name the file
         return
-    click.echo(text[:_LONGEST_DIAGNOSTICS].rstrip("\n"), err=True)
-
-
-class _progress:  # noqa: N801 - used like a function
-    """A bar with the gain so far, on a terminal, for work that takes a while."""
-
-    def __init__(self, total: int, *, quiet: bool) -> None:
-        self._total, self._on = total, not quiet and total > 1 and sys.stderr.isatty()
-        self._before = self._now = 0
-
-    def __enter__(self) -> Any:
-        if self._on:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self._total)
-        return self._advance
-
-    def _advance(self, answer: Solution | CompileError) -> None:
-        if not self._on:
-            return
-        if isinstance(answer, Solution):
-            self._before += answer.baseline.total
-            self._now += answer.size.total
-        self._bar.update(self._task, advance=1, description=_change(self._before, self._now))
-
-    def __exit__(self, *_: object) -> None:
-        if self._on:
-            self._bar.stop()
+    # What LLVM says of text that nobody typed: one line is enough.
+    line = next((line for line in text.splitlines() if "error: " in line), text.partition("\n")[0])
+    if "error: " in line:
+        line = f"clang cannot read it: {line.rpartition('error: ')[2]}"
+    click.echo(f"llmc: {source.name}: {line[:_LONGEST_LINE]}", err=True)
 
 
 def _change(before: int, now: int) -> str:
@@ -231,19 +203,14 @@ def _print_table(solved: Sequence[tuple[Solution, str | None]], *, err: bool) ->
     rows: list[tuple[str, ...]] = [("file", "clang -Oz", "now", "change", "tried", "s", "pass list")]
     for solution, _ in solved:
         before, now = solution.baseline.total, solution.size.total
-        winner = str(solution.passes) if solution.passes else "clang -Oz (nothing was smaller)"
+        winner = "clang -Oz (nothing was smaller)"
+        if solution.passes:  # without the nesting, which --json has
+            winner = ",".join(element.spelling for element in solution.passes.passes())
         rows.append(_row(solution.source.name, before, now, solution.tried, solution.seconds, winner))
     smaller = sum(solution.passes is not None for solution, _ in solved)
-    rows.append(
-        _row(
-            "total",
-            sum(solution.baseline.total for solution, _ in solved),
-            sum(solution.size.total for solution, _ in solved),
-            sum(solution.tried for solution, _ in solved),
-            sum(solution.seconds for solution, _ in solved),
-            f"{smaller} of {len(solved)} smaller",
-        )
-    )
+    tried = sum(solution.tried for solution, _ in solved)
+    seconds = sum(solution.seconds for solution, _ in solved)
+    rows.append(_row("total", *_totals(solved), tried, seconds, f"{smaller} of {len(solved)} smaller"))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
     rule = "-" * (sum(widths) + 2 * len(widths) + len("pass list"))
     for number, (name, *numbers, winner) in enumerate(rows):
@@ -251,6 +218,12 @@ def _print_table(solved: Sequence[tuple[Solution, str | None]], *, err: bool) ->
             click.echo(rule, err=err)
         cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
         click.echo("  ".join([name.ljust(widths[0]), *cells, winner]), err=err)
+
+
+def _totals(solved: Sequence[tuple[Solution, str | None]]) -> tuple[int, int]:
+    """Bytes of all files with -Oz, and now."""
+    before = sum(solution.baseline.total for solution, _ in solved)
+    return before, sum(solution.size.total for solution, _ in solved)
 
 
 def _row(name: str, before: int, now: int, tried: int, seconds: float, winner: str) -> tuple[str, ...]:
@@ -274,6 +247,5 @@ def _as_json(version: str, protocol: str, solved: Sequence[tuple[Solution, str |
         }
         for solution, target in solved
     ]
-    before = sum(solution.baseline.total for solution, _ in solved)
-    now = sum(solution.size.total for solution, _ in solved)
+    before, now = _totals(solved)
     return {"llvm": version, "protocol": protocol, "files": files, "total": {"baseline": before, "size": now}}

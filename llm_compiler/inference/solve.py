@@ -1,10 +1,10 @@
-"""Flag tuning, checked: propose pass lists, evaluate, confirm the best with the real compiler, else fall back to -Oz."""
+"""Flag tuning, checked: propose pass lists, evaluate, confirm the best with the real compiler, else keep clang's."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
@@ -46,7 +46,7 @@ class Solution:
 class _Compiled:
     """The front end's part of the work on one source."""
 
-    started: float
+    seconds: float
     baseline: bytes
     warnings: str
     module: bytes
@@ -63,11 +63,15 @@ class Solver:
         *,
         jobs: int,
         limits: Limits | None = None,
+        on_list: Callable[[], object] = lambda: None,
     ) -> None:
+        """`on_list` is called after each list that was evaluated, for progress bars."""
+
         self._toolchain = toolchain
         self._candidates = candidates
         self._protocol = protocol
         self._limits = limits or Limits()
+        self._on_list = on_list
         self._jobs = jobs
         self._workers: Workers[Job, Evaluation] = Workers(
             Evaluator(toolchain.library), count=jobs, limits=lambda job: job.limits
@@ -102,15 +106,20 @@ class Solver:
     def _compile(self, source: Source) -> _Compiled:
         started = time.perf_counter()
         baseline, warnings = optimise_for_size(self._toolchain, source, self._protocol)
-        return _Compiled(started, baseline, warnings, unoptimised(self._toolchain, source))
+        module = unoptimised(self._toolchain, source)
+        return _Compiled(time.perf_counter() - started, baseline, warnings, module)
 
     def _solve(self, source: Source, compiled: _Compiled, emit: Emit) -> Solution:
-        answers = list(self._workers.map(self._job(compiled, passes) for passes in self._candidates))
+        started = time.perf_counter()
+        answers = []
+        for answer in self._workers.map(self._job(compiled, passes) for passes in self._candidates):
+            answers.append(answer)
+            self._on_list()
         baseline = object_size(compiled.baseline)
         sized = [(answer.size.total, at) for at, answer in enumerate(answers) if isinstance(answer, Evaluation)]
         failures = [answer for answer in answers if isinstance(answer, Failure)]
         if failures and not sized and all(failure.reason == "invalid" for failure in failures):
-            raise CompileError(f"{source.name}: {failures[0].detail}")  # the module's fault, not that of every list
+            raise CompileError(failures[0].detail)  # the module's fault, not that of every list
         best = [at for total, at in sorted(sized) if total < baseline.total][:_CONFIRMED]
         passes, size, module = self._confirm(source, compiled, best)
         if module is None:
@@ -127,7 +136,7 @@ class Solver:
             output,
             tried=len(answers),
             failures=Counter(failure.reason for failure in failures),
-            seconds=time.perf_counter() - compiled.started,
+            seconds=compiled.seconds + time.perf_counter() - started,
             warnings=compiled.warnings,
         )
 

@@ -52,11 +52,14 @@ def symbols(elf: bytes) -> Symbols:
     """The global symbols of a relocatable ELF64 object; ValueError for anything else."""
     sections = list(_sections(elf))
     defined, undefined = set(), set()
-    for _, kind, _, _, offset, size, link, *_rest in sections:
+    for header in sections:
+        kind, offset, size, link = header[1], *header[4:7]
         if kind != _SHT_SYMTAB:
             continue
+        if link >= len(sections) or offset + size > len(elf) or size % _SYMBOL.size:
+            raise ValueError("broken symbol table in an ELF object")
         strings = sections[link][4]
-        for at, info, _other, section, *_rest in _SYMBOL.iter_unpack(elf[offset : offset + size]):
+        for at, info, _, section, _, _ in _SYMBOL.iter_unpack(elf[offset : offset + size]):
             name = elf[strings + at : elf.index(b"\0", strings + at)].decode(errors="surrogateescape")
             if name and not section:
                 undefined.add(name)
@@ -70,7 +73,8 @@ def _sections(elf: bytes) -> Iterator[tuple[int, ...]]:
         raise ValueError("not a 64-bit little-endian ELF object")
     (offset,) = struct.unpack_from("<Q", elf, 40)
     entry_size, count = struct.unpack_from("<HH", elf, 58)
-    if count == 0 and offset:  # more than 65,279 sections: the count is in the first header's sh_size
+    # With more than 65,279 sections the count is in the first header's sh_size.
+    if count == 0 and 0 < offset <= len(elf) - _SECTION_HEADER.size:
         (count,) = struct.unpack_from("<Q", elf, offset + 32)
     end = offset + count * _SECTION_HEADER.size
     if entry_size != _SECTION_HEADER.size or end > len(elf):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 from llm_compiler.llvm.elf import object_size
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.module import Context, Machine
-from llm_compiler.llvm.size import PROTOCOLS, Size
+from llm_compiler.llvm.size import PROTOCOLS, Protocol, Size
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 
+_OZ_LESS_VERSION = 23
 _CONTEXT_LIFE = 500
 """Evaluations after which a context is thrown away: it keeps every type and constant that a pass ever made."""
 
@@ -90,6 +92,21 @@ class Evaluator:
                 machine.close()
             self._context.close()
             self._context = None
+
+
+def oz_passes(version: str, protocol: Protocol) -> str:
+    """The pipeline that stands for -Oz in process.
+
+    For `paper` it is `default<Oz>`, as `opt` runs it. For `ship` it is what clang runs, spelled out: clang adds the
+    SLP vectorizer, which no option of LLVM-C can add to `default<Oz>` (`opt -print-pipeline-passes` of LLVM 17.0.6,
+    with the inliner's parameters restored). For a version that nobody has spelled out it is `default<Oz>`, or where
+    that has gone (LLVM 23) `default<O2>`: there the functions' own `minsize` makes the difference.
+    """
+    if protocol.name == "ship":
+        spelled = resources.files(__package__).joinpath(f"data/oz-{version}.txt")
+        if spelled.is_file():
+            return spelled.read_text().strip()
+    return "default<Oz>" if int(version.partition(".")[0]) < _OZ_LESS_VERSION else "default<O2>"
 
 
 def evaluate(jobs: Iterable[Job], library: Path, *, workers: int | None = None) -> Iterator[Evaluation | Failure]:

@@ -117,7 +117,7 @@ class Library:
                 function = getattr(self._dll, name)
                 function.restype, function.argtypes = restype, argtypes
         except (OSError, AttributeError) as error:
-            raise LLVMError(f"cannot use {path} as libLLVM: {error}") from error
+            raise LLVMError(f"cannot use {path} as libLLVM: {error} (`llmc doctor` says what mends it)") from error
         self.path = path
         for target in _TARGETS:
             for part in ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser", "Disassembler"):

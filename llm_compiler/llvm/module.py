@@ -265,13 +265,10 @@ class Module:
 
         Global constructors and `llvm.used` stay behind, unused globals too. KeyError where `name` is not defined here.
         """
-        copy = self.clone()
-        try:
+        with self.clone() as copy:
             copy._keep_only(name)
-        except BaseException:
-            copy.close()
-            raise
-        return copy
+            # Only writing a module forgets the comdats that nothing uses any more: with them, `link` loses functions.
+            return copy.clone()
 
     def split(self) -> Iterator[tuple[str, Module]]:
         """Every defined function as a module of its own (see `extract`), in the module's order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import random
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,17 @@ from typing import Literal
 Level = Literal["module", "cgscc", "function", "loop", "loop-mssa"]
 LEVELS: tuple[Level, ...] = ("module", "cgscc", "function", "loop", "loop-mssa")
 
+_ADAPTORS: dict[Level, tuple[str, ...]] = {
+    "module": ("module", "cgscc", "function", "repeat", "coro-cond"),
+    "cgscc": ("cgscc", "function", "repeat", "devirt"),
+    "function": ("function", "loop", "loop-mssa", "repeat"),
+    "loop": ("loop", "repeat"),
+    "loop-mssa": ("loop", "repeat"),
+}
+"""What may stand at each level with something nested in it: LLVM adds no adaptor but around a whole list."""
 _SAME_LEVEL = ("repeat", "devirt", "coro-cond")
 """Adaptors that run what is nested in them at the level at which they stand themselves."""
+_ADAPTOR_PARAMETERS = {"repeat": re.compile(r"0*[1-9]\d{0,9}"), "devirt": re.compile(r"\d{1,9}")}
 _DEPTH = 32
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -185,11 +195,14 @@ class Vocabulary:
 
     def validate(self, passes: PassList) -> None:
         """Raise PassListError where LLVM would refuse the list: unknown names, wrong nesting."""
-        first = passes.elements[0]
-        while first.nested and first.name in _SAME_LEVEL:
-            first = first.nested[0]
         # LLVM takes the level of the whole list from its first element.
-        level = _as_level(first.name) if first.nested else self._find(first).level
+        first = passes.elements[0]
+        if not first.nested:
+            level = self._find(first).level
+        elif first.name == "devirt":
+            level = "cgscc"
+        else:
+            level = "function" if first.name in ("loop", "loop-mssa") else "module"
         self._check(passes.elements, level)
 
     def may_propose(self, passes: PassList) -> str:
@@ -206,20 +219,22 @@ class Vocabulary:
     def _check(self, elements: Iterable[Element], level: Level) -> None:
         for element in elements:
             if element.nested:
-                inner = level if element.name in _SAME_LEVEL else _as_level(element.name)
-                if not _fits(inner, level):
-                    raise PassListError(f"pass list: {element.name}(...) cannot stand in {level}(...)")
-                self._check(element.nested, inner)
+                self._check(element.nested, _inside(element, level))
             elif not _fits(known := self._find(element).level, level):
                 raise PassListError(f"pass list: {element.spelling} is a {known} pass and cannot stand in {level}(...)")
 
     def _find(self, element: Element) -> Pass:
         found = self.passes.get(element.spelling)
-        if found is None and element.parameters is not None:
-            bare = self.passes.get(element.name)
-            found = bare if bare and bare.parameters else None
         if found is not None:
             return found
+        bare = self.passes.get(element.name)
+        if bare and bare.parameters and element.parameters is not None:
+            words = element.parameters.removesuffix(";")
+            for word in words.split(";") if words else ():
+                if re.sub(r"=\d+$", "=1", word) not in bare.parameters:
+                    takes = ", ".join(bare.parameters)
+                    raise PassListError(f"pass list: {element.name} has no parameter '{word}' (it has {takes})")
+            return bare
         if element.name in (*LEVELS, *_SAME_LEVEL):
             raise PassListError(f"pass list: {element.spelling} needs a pass list in parentheses")
         close = difflib.get_close_matches(element.spelling, self.passes, n=1)
@@ -227,18 +242,30 @@ class Vocabulary:
         raise PassListError(f"pass list: LLVM {self.version} has no pass {element.spelling}{hint}")
 
 
-def _as_level(name: str) -> Level:
-    for level in LEVELS:
-        if level == name:
-            return level
-    raise PassListError(f"pass list: {name}(...) is no adaptor (these are: {', '.join(LEVELS)})")
+def _inside(adaptor: Element, level: Level) -> Level:
+    """The level of what is nested in an adaptor that stands at `level`."""
+    name, parameters = adaptor.name, adaptor.parameters
+    if not any(name in names for names in _ADAPTORS.values()):
+        raise PassListError(f"pass list: {name}(...) is no adaptor (these are: {', '.join((*LEVELS, *_SAME_LEVEL))})")
+    if name not in _ADAPTORS[level]:
+        raise PassListError(f"pass list: {name}(...) cannot stand in {level}(...)")
+    if name in _ADAPTOR_PARAMETERS:
+        good = _ADAPTOR_PARAMETERS[name].fullmatch(parameters or "") is not None
+    else:
+        eager = name == "function" and level != "function"
+        good = parameters is None or (eager and parameters in ("", "eager-inv"))
+    if not good:
+        raise PassListError(f"pass list: {adaptor.spelling}(...) is not what an adaptor looks like")
+    if name in _SAME_LEVEL or level == "loop-mssa":  # what is nested in a loop manager uses the analyses of the outer
+        return level
+    return next(known for known in LEVELS if known == name)
 
 
 def _fits(inner: Level, outer: Level) -> bool:
-    """Whether LLVM takes something of level `inner` where `outer` is running; it adds missing adaptors by itself."""
-    if outer.startswith("loop"):
-        return inner == outer
-    return LEVELS.index(inner) >= LEVELS.index(outer)
+    """Whether a pass of level `inner` runs where `outer` is running; LLVM adds adaptors around it, but MemorySSA."""
+    if inner == "loop-mssa":
+        return outer == "loop-mssa"
+    return LEVELS.index(inner) >= LEVELS.index(outer) or (inner, outer) == ("loop", "loop-mssa")
 
 
 def _split_spelling(spelling: str) -> tuple[str, str | None]:

@@ -133,7 +133,8 @@ def discover(library: Path) -> list[Found]:
         else:
             found += [Found(f"{name}<{parameter}>", level, ()) for parameter in parameters]
     # Both loop managers take every loop pass, and refuse at run time: `loop` those that need MemorySSA.
-    loops = [item.name for item in found if item.level == "loop"]
+    # (Not those that draw: they write files into the folder in which they run.)
+    loops = [item.name for item in found if item.level == "loop" and not item.name.startswith(("dot-", "view-"))]
     with Workers(_Run(library)) as runners:
         needs_memory_ssa = {name for name, answer in zip(loops, runners.map(loops), strict=True) if answer is not True}
     return sorted(item._replace(level="loop-mssa") if item.name in needs_memory_ssa else item for item in set(found))
@@ -146,8 +147,8 @@ def _strings(binary: bytes) -> tuple[set[str], set[str]]:
     # An analysis is asked for as `require<x>` or `invalidate<x>`: commands to the pass manager, not passes.
     names = {s for s in names if not s.startswith(("require<", "invalidate<"))}
     lists = [s for s in strings if ";" in s or re.fullmatch(r"[a-z][a-z-]*(=N)?", s)]
-    words = {word.replace("=N", "=1") for s in lists for word in s.split(";")}
-    return names, words - {""}
+    words = {word.replace("=N", "=1") for s in lists for word in s.split(";")} - {""}
+    return names, words | {f"no-{word}" for word in words if not word.startswith("no-")}
 
 
 def _batches(names: list[str]) -> Iterator[list[str]]:

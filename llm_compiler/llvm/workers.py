@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
+import mmap
 import os
 import pickle
 import resource
+import select
 import selectors
 import signal
 import struct
@@ -69,7 +72,8 @@ class Workers(Generic[Item, Answer]):
     """A fixed number of workers for one function, to be used by one thread and closed (a context manager).
 
     `function` must be picklable; if it has a method `prepare`, each server calls that before it forks.
-    It answers with a picklable value, or raises `LLVMError` for an item that is invalid.
+    It answers with a picklable value, or raises `LLVMError` for an item that is invalid. What `prepare` raises ends
+    `map`: an `LLVMError` as it is, all else as a `WorkerError`.
     """
 
     def __init__(
@@ -147,6 +151,8 @@ def _as_result(answer: tuple[str, Any]) -> Any:
         return value
     if kind == "error":
         raise WorkerError(value)
+    if kind == "unusable":
+        raise LLVMError(value)
     return Failure(kind, value)  # type: ignore[arg-type]
 
 
@@ -242,28 +248,45 @@ def serve(requests: int, results: int) -> None:
         function = pickle.loads(frame)  # noqa: S301 - written by our own parent
         if hasattr(function, "prepare"):
             function.prepare()
-    except Exception:
-        trouble = traceback.format_exc()
+    except Exception as error:
+        unusable = _UnusableError(*_trouble(error))
 
         def function(_: object) -> NoReturn:
-            raise WorkerError(trouble)
+            raise unusable
 
     last_words = os.memfd_create("stderr")
+    fcntl.fcntl(last_words, fcntl.F_SETFL, os.O_APPEND)  # so that what is cut off leaves no hole behind
+    owing = mmap.mmap(-1, 1)  # shared with the children: 1 while an item has been read and not answered
     while True:
         os.ftruncate(last_words, 0)
+        owing[0] = 0
         child = os.fork()
         if child == 0:
             try:
-                _work(function, requests, results, last_words)
+                _work(function, requests, results, last_words, owing)
             finally:
                 os._exit(0)
+        _end_with_caller(child, requests)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status == _RECYCLE_EXIT:
             continue
         death = _cause_of_death(status, os.pread(last_words, 1 << 16, max(0, os.fstat(last_words).st_size - (1 << 16))))
-        if death is None:
+        # A child that dies between two items (of a heap that LLVM has spoilt, say) may have read half of the next one.
+        if death is None or not owing[0]:
             return
         _write_frame(results, pickle.dumps(death))
+
+
+def _end_with_caller(child: int, requests: int) -> None:
+    """Wait until the child ends. End both if the caller goes first: nobody would wait for what the child is doing."""
+    process = os.pidfd_open(child)
+    poller = select.poll()
+    poller.register(process, select.POLLIN)
+    poller.register(requests, 0)  # only that the other end was closed
+    hung_up = all(fd != process for fd, _ in poller.poll())
+    os.close(process)
+    if hung_up:
+        os.killpg(0, signal.SIGKILL)
 
 
 def _cause_of_death(status: int, last_words: bytes) -> tuple[str, str] | None:
@@ -283,7 +306,7 @@ def _cause_of_death(status: int, last_words: bytes) -> tuple[str, str] | None:
     return "crashed", f"{how}: {words}" if words else how
 
 
-def _work(function: Callable[[Any], Any], requests: int, results: int, last_words: int) -> None:
+def _work(function: Callable[[Any], Any], requests: int, results: int, last_words: int, owing: mmap.mmap) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in _TIMEOUT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -292,25 +315,40 @@ def _work(function: Callable[[Any], Any], requests: int, results: int, last_word
     idle = _memory_pages(0)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     while (frame := _read_frame(requests)) is not None:
-        limits, item = pickle.loads(frame)  # noqa: S301 - written by our own parent
-        resource.setrlimit(resource.RLIMIT_AS, (idle + (limits.megabytes << 20), hard))
-        signal.setitimer(signal.ITIMER_PROF, limits.seconds)
-        signal.setitimer(signal.ITIMER_REAL, limits.seconds * _CLOCK_FACTOR)
+        owing[0] = 1
         try:
-            answer = "answer", function(item)
+            limits, item = pickle.loads(frame)  # noqa: S301 - written by our own parent
+            resource.setrlimit(resource.RLIMIT_AS, (idle + (limits.megabytes << 20), hard))
+            signal.setitimer(signal.ITIMER_PROF, limits.seconds)
+            signal.setitimer(signal.ITIMER_REAL, limits.seconds * _CLOCK_FACTOR)
+            answer = pickle.dumps(("answer", function(item)), protocol=pickle.HIGHEST_PROTOCOL)
         except LLVMError as error:
-            answer = "invalid", str(error)
+            answer = pickle.dumps(("invalid", str(error)))
         except MemoryError:
-            answer = "memory", "over its memory limit"
-        except Exception:
-            answer = "error", traceback.format_exc()
+            answer = pickle.dumps(("memory", "over its memory limit"))
+        except BaseException as error:
+            answer = pickle.dumps(_trouble(error))
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
         os.ftruncate(last_words, 0)
-        _write_frame(results, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
+        _write_frame(results, answer)
+        owing[0] = 0
         if _memory_pages(1) > _RECYCLE_BYTES:
             os._exit(_RECYCLE_EXIT)
+
+
+class _UnusableError(Exception):
+    """What kept a function from being made ready, told again for each item."""
+
+
+def _trouble(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, _UnusableError):
+        kind, text = error.args
+        return kind, text
+    if isinstance(error, LLVMError):
+        return "unusable", str(error)
+    return "error", "".join(traceback.format_exception(error))
 
 
 def _memory_pages(field: int) -> int:
