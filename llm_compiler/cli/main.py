@@ -13,6 +13,7 @@ import click
 _COMMANDS = {
     "optimize": "llm_compiler.cli.optimize:optimize",
     "passes": "llm_compiler.cli.passes:passes",
+    "corpus": "llm_compiler.cli.corpus:corpus",
     "doctor": "llm_compiler.cli.doctor:doctor",
     "completion": "llm_compiler.cli.completion:completion",
 }

@@ -72,17 +72,16 @@ class Evaluator:
 
     def _open(self, job: Job) -> tuple[Context, Machine]:
         """A context and a machine for the job's module, which is verified when it is new."""
-        if self._context is None or self._uses >= _CONTEXT_LIFE or self._source != job.module:
+        if self._context is None or self._source != job.module:
             self._close()
-            context = Context(self._library)
-            try:
-                with context.parse(job.module) as module:
-                    module.verify()
-                    self._machines = {name: module.machine(protocol) for name, protocol in PROTOCOLS.items()}
-            except BaseException:
-                context.close()
-                raise
-            self._context, self._source, self._uses = context, job.module, 0
+            with Context(self._library) as context, context.parse(job.module) as module:
+                module.verify()
+                self._machines = {name: module.machine(protocol) for name, protocol in PROTOCOLS.items()}
+            self._context, self._source, self._uses = Context(self._library), job.module, 0
+        # A struct type whose name the context has seen before is renamed: what is kept must not tell what came before.
+        elif job.keep or self._uses >= _CONTEXT_LIFE:
+            self._context.close()
+            self._context, self._uses = Context(self._library), 0
         self._uses += 1
         return self._context, self._machines[job.protocol]
 

@@ -5,6 +5,7 @@ Nothing touches the disk but what the caller names: results come back as bytes.
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 import shutil
@@ -71,11 +72,11 @@ def guess_language(text: bytes) -> Language:
     return "ir" if text.startswith(b"BC\xc0\xde") or _IR_START.match(text) else "c"
 
 
-def unoptimised(toolchain: Toolchain, source: Source) -> bytes:
+def unoptimised(toolchain: Toolchain, source: Source, limits: Limits = COMPILE_LIMITS) -> bytes:
     """The module that clang's -Oz pipeline would start from, as bitcode. IR is taken as it is. Raises CompileError."""
     if source.language == "ir":
         return source.path.read_bytes() if source.path else source.text
-    return _compile(toolchain, source, (*_QUIET, *_UNOPTIMISED))[0]
+    return _compile(toolchain, source, (*_QUIET, *_UNOPTIMISED), limits)[0]
 
 
 def optimise_for_size(
@@ -106,25 +107,29 @@ def link(toolchain: Toolchain, objects: Iterable[Path], program: Path, *flags: s
     _run([*command, *map(str, objects), "-o", str(program), *flags], b"")
 
 
-def _compile(toolchain: Toolchain, source: Source, flags: Iterable[str]) -> tuple[bytes, str]:
+def _compile(
+    toolchain: Toolchain, source: Source, flags: Iterable[str], limits: Limits = COMPILE_LIMITS
+) -> tuple[bytes, str]:
     headers = (*(toolchain.libcxx_flags if source.language == "c++" else ()), *toolchain.libc_flags)
     # For clang, LLVM-IR and bitcode are one language; a file keeps the one that its suffix or the user's -x says.
     inputs = [str(source.path)] if source.path else ["-x", source.language, "-"]
     # `flags` come after the user's, so that ours decide.
     command = [*toolchain.clang, *headers, *source.flags, *flags, "-o", "-", *inputs]
-    return _run(command, source.text if source.path is None else b"")
+    return _run(command, source.text if source.path is None else b"", limits)
 
 
-def _run(command: Sequence[str], stdin: bytes) -> tuple[bytes, str]:
+def _run(command: Sequence[str], stdin: bytes, limits: Limits = COMPILE_LIMITS) -> tuple[bytes, str]:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
     ) as process:
-        resource.prlimit(process.pid, resource.RLIMIT_AS, (COMPILE_LIMITS.megabytes << 20,) * 2)
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limits.megabytes << 20,) * 2)
+        # Whoever waits for this child may be killed: it must end by itself.
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (math.ceil(limits.seconds),) * 2)
         resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
         try:
-            output, errors = process.communicate(stdin, timeout=COMPILE_LIMITS.seconds)
+            output, errors = process.communicate(stdin, timeout=limits.seconds)
         except subprocess.TimeoutExpired:
-            raise CompileError(f"{command[0]} took more than {COMPILE_LIMITS.seconds:.0f} s") from None
+            raise CompileError(f"{command[0]} took more than {limits.seconds:.0f} s") from None
         finally:
             process.kill()
     words = errors.decode(errors="replace")

@@ -45,6 +45,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "LLVMGetNumOperands": (c_int, [Ref]),
     "LLVMGetOperand": (Ref, [Ref, c_uint]),
     "LLVMIsAConstantInt": (Ref, [Ref]),
+    "LLVMIsAMDString": (Ref, [Ref]),
     # globals
     "LLVMGetFirstFunction": (Ref, [Ref]),
     "LLVMGetNextFunction": (Ref, [Ref]),

@@ -16,7 +16,8 @@ from typing import Any, Literal, Self
 from llm_compiler.llvm.library import DIAGNOSTIC_HANDLER, Library, LLVMError
 from llm_compiler.llvm.size import Protocol
 
-_EXTERNAL, _AVAILABLE_EXTERNALLY, _INTERNAL = 0, 1, 8  # LLVMLinkage
+_EXTERNAL, _AVAILABLE_EXTERNALLY, _LINKONCE_ODR, _INTERNAL = 0, 1, 3, 8  # LLVMLinkage
+_LASTING = (_EXTERNAL, 4, 5, 10)  # external, weak, weak_odr, common: kept even if nothing in the module uses them
 _RETURN_STATUS = 2  # LLVMVerifierFailureAction
 _RELOC_STATIC, _RELOC_PIC = 1, 2  # LLVMRelocMode
 _CODE_MODEL_DEFAULT, _CODE_MODEL_OFFSET = 0, 2  # LLVMCodeModel is the module flag's number plus two
@@ -168,9 +169,11 @@ class Module:
         value = library.LLVMMetadataAsValue(self.context._ref, metadata)
         # A constant in metadata comes back as itself or as a node with one operand, depending on the version.
         if not library.LLVMIsAConstantInt(value):
-            if library.LLVMGetNumOperands(value) < 1:
+            if library.LLVMIsAMDString(value) or library.LLVMGetNumOperands(value) < 1:
                 return None
             value = library.LLVMGetOperand(value, 0)
+            if not library.LLVMIsAConstantInt(value):
+                return None
         return int(library.LLVMConstIntGetZExtValue(value))
 
     def functions(self) -> list[str]:
@@ -261,7 +264,7 @@ class Module:
             raise LLVMError("the modules do not link")
 
     def extract(self, name: str) -> Module:
-        """A new module with the function `name` alone: external, every other function a declaration.
+        """A new module with the function `name` alone: external, in no comdat, every other function a declaration.
 
         Global constructors and `llvm.used` stay behind, unused globals too. KeyError where `name` is not defined here.
         """
@@ -271,7 +274,10 @@ class Module:
             return copy.clone()
 
     def split(self) -> Iterator[tuple[str, Module]]:
-        """Every defined function as a module of its own (see `extract`), in the module's order."""
+        """Every defined function as a module of its own (see `extract`), in the module's order.
+
+        Each costs a copy of the whole module: for large ones see `llm_compiler.corpus.split`.
+        """
         for name in self.functions():
             yield name, self.extract(name)
 
@@ -292,11 +298,26 @@ class Module:
             library.LLVMSetLinkage(ifunc, _INTERNAL)
         for function in self._functions():
             if function == kept:
+                library.LLVMSetComdat(function, None)
                 library.LLVMSetLinkage(function, _EXTERNAL)
             elif not library.LLVMIsDeclaration(function):
                 library.LLVMSetComdat(function, None)
                 library.LLVMSetLinkage(function, _AVAILABLE_EXTERNALLY)
+        linkages = self._discardable_variables()
         self.run("globaldce,elim-avail-extern,globaldce")
+        for variable in self._walk("LLVMGetFirstGlobal", "LLVMGetNextGlobal"):
+            if (linkage := linkages.get(self._name(variable))) is not None:
+                library.LLVMSetLinkage(variable, linkage)
+
+    def _discardable_variables(self) -> dict[str, int]:
+        """Let `globaldce` drop every variable that is not used. Returns the linkages that they had."""
+        linkages = {}
+        for variable in self._walk("LLVMGetFirstGlobal", "LLVMGetNextGlobal"):
+            linkage = self.library.LLVMGetLinkage(variable)
+            if linkage in _LASTING and not self.library.LLVMIsDeclaration(variable):
+                linkages[self._name(variable)] = linkage
+                self.library.LLVMSetLinkage(variable, _LINKONCE_ODR)
+        return linkages
 
     def _declare_instead(self, value: Any) -> None:
         library = self.library

@@ -122,9 +122,9 @@ def discover(library: Path) -> list[Found]:
         spelled = {f"{base}<{_SENTINEL}>": base for base in bases}
         spelled_levels = {text: level_of[base] for text, base in spelled.items()}
         with_parameters = [spelled[text] for text, verdict in _ask(parsers, spelled, spelled_levels) if verdict]
-        tried = {f"{base}<{word}>": (base, word) for base in with_parameters for word in words}
-        tried_levels = {text: level_of[base] for text, (base, _) in tried.items()}
-        taken = [tried[text] for text, verdict in _ask(parsers, tried, tried_levels) if verdict == "taken"]
+        taken = _taken(parsers, [(base, word) for base in with_parameters for word in words], level_of)
+        # Some switches lie in the library as `[no-]keep-loops`.
+        taken |= _taken(parsers, [(base, f"no-{word}") for base, word in taken], level_of)
     found = []
     for name, level in level_of.items():
         parameters = tuple(sorted(word for base, word in taken if base == name))
@@ -147,8 +147,8 @@ def _strings(binary: bytes) -> tuple[set[str], set[str]]:
     # An analysis is asked for as `require<x>` or `invalidate<x>`: commands to the pass manager, not passes.
     names = {s for s in names if not s.startswith(("require<", "invalidate<"))}
     lists = [s for s in strings if ";" in s or re.fullmatch(r"[a-z][a-z-]*(=N)?", s)]
-    words = {word.replace("=N", "=1") for s in lists for word in s.split(";")} - {""}
-    return names, words | {f"no-{word}" for word in words if not word.startswith("no-")}
+    words = {word.replace("=N", "=1") for s in lists for word in s.split(";")}
+    return names, words - {""}
 
 
 def _batches(names: list[str]) -> Iterator[list[str]]:
@@ -164,6 +164,17 @@ def _ask(
         by_level.setdefault(levels[name], []).append(name)
     jobs = [(level, batch) for level, group in by_level.items() for batch in _batches(group)]
     return list(_merge(parsers.map(jobs)))
+
+
+def _taken(
+    parsers: Workers[tuple[Level, list[str]], list[tuple[str, str]]],
+    pairs: Iterable[tuple[str, str]],
+    level_of: dict[str, Level],
+) -> set[tuple[str, str]]:
+    """The pairs of a pass and a parameter that the library takes."""
+    tried = {f"{base}<{word}>": (base, word) for base, word in pairs}
+    levels = {text: level_of[base] for text, (base, _) in tried.items()}
+    return {tried[text] for text, verdict in _ask(parsers, tried, levels) if verdict == "taken"}
 
 
 def _merge(answers: Iterable[list[tuple[str, str]] | Failure]) -> Iterator[tuple[str, str]]:
