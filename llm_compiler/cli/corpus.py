@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,6 @@ import click
 from llm_compiler.cli.options import jobs_option, json_option, llvm_option
 
 if TYPE_CHECKING:
-    from llm_compiler.corpus.build import Task
     from llm_compiler.corpus.make import Made
 
 _BUILD = "watched_build"
@@ -84,12 +85,17 @@ def build(
         from llm_compiler.corpus.sources import SourceError, parse, watch
         from llm_compiler.corpus.sources import default_list as listed
         from llm_compiler.corpus.store import CorpusError, open_for_building
+
+        if ray:
+            import ray as _  # noqa: F401
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{_missing(error)}") from error
+        raise click.ClickException(_missing(error)) from None
 
     watched: list[str] = ctx.meta.get(_BUILD, [])
     if not (sources or watched or default_list):
         raise click.UsageError("name a source, or --default, or a build to watch after --")
+    if watched and shutil.which(watched[0]) is None:
+        raise click.ClickException(f"there is no command {watched[0]} to watch")
     toolchain = find(llvm)
     code = 0
     try:
@@ -97,27 +103,29 @@ def build(
         if default_list:
             tasks += [Task(package.source.text, package.source) for package in listed()]
         if watched:
-            open_for_building(out, toolchain.version)
+            open_for_building(out, toolchain.version, not functions_only)
             (out / "work").mkdir(exist_ok=True)
             code, found = watch(watched, Path.cwd(), out / "work")
             tasks.append(Task(f"watched:{Path.cwd()}", found=tuple(found)))
+        tasks = list({task.slug: task for task in tasks}.values())
         options = Options(jobs, translation_units=not functions_only, ray=ray)
+        troubles: list[str] = []
         with Bar(len(tasks), "projects") as bar:
-            counter = _Counter(bar)
-            progress = Progress(counter.file, lambda name: bar.advance())
-            manifest = build_corpus(_distinct(tasks), out, toolchain, options, progress)
+            progress = Progress(_Counter(bar).file, lambda _: bar.advance(), troubles.append)
+            manifest = build_corpus(tasks, out, toolchain, options, progress)
     except (SourceError, CorpusError) as error:
         raise click.ClickException(str(error)) from None
-    _print_summary(out, manifest)
-    ctx.exit(code)
+    for trouble in troubles:
+        click.echo(f"llmc: {' '.join(trouble.split())}", err=True)
+    if manifest["files"]:
+        _print_summary(out, manifest)
+    # A source that gave nothing is counted; only nothing at all is a failure.
+    ctx.exit(code if watched or manifest["files"] else 1)
 
 
 def _missing(error: ModuleNotFoundError) -> str:
-    return f"{error.name} is not installed: {sys.executable} -m pip install 'llm-compiler[corpus]'"
-
-
-def _distinct(tasks: list[Task]) -> list[Task]:
-    return list({task.slug: task for task in tasks}.values())
+    extra = "cluster" if error.name == "ray" else "corpus"
+    return f"{error.name} is not installed: {sys.executable} -m pip install 'llm-compiler[{extra}]'"
 
 
 class _Counter:
@@ -151,6 +159,7 @@ def show(folder: Path, tokenizer: Path | None, as_json: bool) -> None:
     Example:  llmc corpus show my-corpus --json
     """
     manifest = _manifest(folder)
+    manifest["seconds"] = _seconds(folder)
     if tokenizer is not None:
         manifest["tokens"] = _count_tokens(folder, tokenizer)
     if as_json:
@@ -172,18 +181,17 @@ def export(folder: Path, out: Path, split: Any, kind: str | None, text: str, lim
     \b
     Example:  llmc corpus export my-corpus --ll look/ --split test --limit 20
     """
+    _manifest(folder)
     from llm_compiler.corpus.normalise import compact
     from llm_compiler.corpus.store import units
 
-    _manifest(folder)
     out.mkdir(parents=True, exist_ok=True)
     written = 0
-    for unit in units(folder, split):
-        if kind in (None, unit.kind) and written < limit:
-            content = unit.text if text == "verbatim" else compact(unit.text)
-            origin = f"; {unit.project} {unit.version}: {unit.file}, {unit.name} ({unit.licence})\n".replace("\r", " ")
-            (out / f"{unit.id}.ll").write_text(origin + content)
-            written += 1
+    for unit in itertools.islice((unit for unit in units(folder, split) if kind in (None, unit.kind)), limit):
+        content = unit.text if text == "verbatim" else compact(unit.text)
+        origin = f"{unit.project} {unit.version}: {unit.file}, {unit.name} ({unit.licence})"
+        (out / f"{unit.id}.ll").write_text(f"; {' '.join(origin.split())}\n{content}")
+        written += 1
     click.echo(f"{written} units in {out}", err=True)
 
 
@@ -196,6 +204,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise click.ClickException(_missing(error)) from None
     except CorpusError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _seconds(folder: Path) -> dict[str, float]:
+    from llm_compiler.corpus.store import read_times
+
+    seconds: dict[str, float] = read_times(folder)["total"]
+    return seconds
 
 
 def _count_tokens(folder: Path, tokenizer: Path) -> dict[str, dict[str, int]]:
@@ -244,9 +259,11 @@ def _summary(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
     yield "licences   " + _ranked(manifest, "licence ")
     yield "languages  " + _ranked(manifest, " units", only=("c", "c++", "ir", "cuda"))
     drops = sorted(manifest["dropped"].items(), key=lambda item: -item[1])
-    yield "dropped    " + ("; ".join(f"{count:,} {reason}" for reason, count in drops if count) or "nothing")
-    seconds = manifest["seconds"]
-    yield "CPU time   " + ", ".join(f"{name} {value:,.0f} s" for name, value in seconds.items())
+    yield "dropped    " + ("; ".join(f"{count:,} {reason}" for reason, count in drops) or "nothing")
+    if manifest["skipped"]:
+        skips = sorted(manifest["skipped"].items(), key=lambda item: -item[1])
+        yield "left aside " + "; ".join(f"{count:,} {reason}" for reason, count in skips)
+    yield "CPU time   " + ", ".join(f"{name} {value:,.0f} s" for name, value in _seconds(folder).items())
 
 
 def _ranked(manifest: dict[str, Any], mark: str, only: tuple[str, ...] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -212,12 +213,15 @@ def _print_table(solved: Sequence[tuple[Solution, str | None]], *, err: bool) ->
     seconds = sum(solution.seconds for solution, _ in solved)
     rows.append(_row("total", *_totals(solved), tried, seconds, f"{smaller} of {len(solved)} smaller"))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    terminal = (sys.stderr if err else sys.stdout).isatty()
+    room = shutil.get_terminal_size().columns if terminal else sys.maxsize
     rule = "-" * (sum(widths) + 2 * len(widths) + len("pass list"))
     for number, (name, *numbers, winner) in enumerate(rows):
         if number in (1, len(rows) - 1):
             click.echo(rule, err=err)
         cells = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
-        click.echo("  ".join([name.ljust(widths[0]), *cells, winner]), err=err)
+        line = "  ".join([name.ljust(widths[0]), *cells, winner])
+        click.echo(line if len(line) <= room else f"{line[: room - 1]}…", err=err)
 
 
 def _totals(solved: Sequence[tuple[Solution, str | None]]) -> tuple[int, int]:

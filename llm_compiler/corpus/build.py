@@ -14,17 +14,18 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from llm_compiler.corpus import duplicates, sources
-from llm_compiler.corpus.commands import CompileCommand, Skipped
+from llm_compiler.corpus.commands import CompileCommand, Skipped, printable
 from llm_compiler.corpus.make import Clock, Made, Maker, Measured, Measurer, no_time
 from llm_compiler.corpus.store import (
     FORMAT,
     batched,
     check_space,
+    locked,
     open_for_building,
     read_columns,
     read_json,
@@ -60,6 +61,8 @@ class Progress:
 
     file: Callable[[Made], object] = lambda _: None
     project: Callable[[str], object] = lambda _: None
+    trouble: Callable[[str], object] = lambda _: None
+    """One line about a source that gave nothing to compile."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +76,44 @@ class Task:
     @property
     def slug(self) -> str:
         """A folder name of its own."""
-        mark = hashlib.sha256(self.text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        # A folder is the same one from wherever it is named.
+        text = str(self.source.path) if self.source and self.source.kind != "debian" else self.text
+        mark = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
         name = re.sub(r"[^\w.+-]", "_", self.text.removeprefix("debian:"), flags=re.ASCII)
         return f"{name[-60:]}-{mark}"
+
+    @property
+    def name(self) -> str:
+        """The project's name where no file says it."""
+        return printable((self.source.path if self.source else Path(self.text)).name) or "root"
+
+    def is_done(self, out: Path) -> bool:
+        """Whether nothing is left to do. What gave nothing (no network) is tried again; a watched build may grow."""
+        summary = read_json(out / "work" / self.slug / "done.json")
+        if summary is None or not summary["files"]:
+            return False
+        return self.source is not None or summary["commands"] == _digest(_commands(self.found))
 
 
 def build(
     tasks: Sequence[Task], out: Path, toolchain: Toolchain, options: Options, progress: Progress
 ) -> dict[str, Any]:
     """Build or resume the corpus in `out`, and return its manifest. CorpusError where `out` must not be touched."""
-    open_for_building(out, toolchain.version)
-    open_tasks = [task for task in tasks if not (out / "work" / task.slug / "done.json").exists()]
-    for task in tasks:
-        if task not in open_tasks:
-            progress.project(task.text)
-    if open_tasks:
-        (out / "manifest.json").unlink(missing_ok=True)
-        engine = _build_here if options.ray is None else _build_on_ray
-        for task in engine(open_tasks, out, toolchain, options, progress):
-            progress.project(task.text)
-    return finish(out, toolchain)
+    open_for_building(out, toolchain.version, options.translation_units)
+    with locked(out):
+        open_tasks = [task for task in tasks if not task.is_done(out)]
+        for task in tasks:
+            if task not in open_tasks:
+                progress.project(task.text)
+        if open_tasks:
+            (out / "manifest.json").unlink(missing_ok=True)
+            engine = _build_here if options.ray is None else _build_on_ray
+            for task in engine(open_tasks, out, toolchain, options, progress):
+                progress.project(task.text)
+                summary = read_json(out / "work" / task.slug / "done.json")
+                if summary and not summary["files"]:
+                    progress.trouble(f"{printable(task.text)}: nothing to compile: {summary['trouble']}")
+        return finish(out, toolchain)
 
 
 # -- engines
@@ -112,7 +133,7 @@ def _build_here(
             if number + 1 < len(tasks):
                 following = tasks[number + 1]
                 upcoming = fetcher.submit(_find, following, out / "work" / following.slug, toolchain)
-            build_project(found, folder, toolchain, options, progress.file)
+            build_project(task, found, folder, toolchain, options, progress.file)
             yield task
 
 
@@ -122,13 +143,16 @@ def _build_on_ray(
     """Each project is a Ray task, which sends back its files; sources must be reachable from every node."""
     import ray  # the extra `cluster`
 
-    ray.init(address=None if options.ray == "local" else options.ray, log_to_driver=False, ignore_reinit_error=True)
+    ray.init(address=options.ray, log_to_driver=False, ignore_reinit_error=True, configure_logging=False)
+    processors = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    # A task that wants more than any machine has would wait for ever.
+    options = replace(options, jobs=min(options.jobs, max([1, *processors])))
     remote = ray.remote(num_cpus=options.jobs, max_retries=3)(_build_elsewhere)
     waiting = list(reversed(tasks))
     running: dict[Any, Task] = {}
     try:
         while waiting or running:
-            slots = max(1, int(ray.cluster_resources().get("CPU", 1)) // options.jobs) + 1
+            slots = max(1, sum(processors) // options.jobs) + 1
             while waiting and len(running) < slots:
                 task = waiting.pop()
                 running[remote.remote(task, toolchain, options)] = task
@@ -146,7 +170,7 @@ def _build_on_ray(
 def _build_elsewhere(task: Task, toolchain: Toolchain, options: Options) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        build_project(_find(task, folder, toolchain), folder, toolchain, options, lambda _: None)
+        build_project(task, _find(task, folder, toolchain), folder, toolchain, options, lambda _: None)
         return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
@@ -174,11 +198,24 @@ def _find(task: Task, folder: Path, toolchain: Toolchain) -> Found:
         return [Skipped(task.text, "", "source unreadable", str(error))]
 
 
+def _commands(found: Iterable[CompileCommand | Skipped]) -> list[CompileCommand]:
+    return [entry for entry in found if isinstance(entry, CompileCommand)]
+
+
+def _digest(commands: Sequence[CompileCommand]) -> str:
+    return hashlib.sha256(repr(commands).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
 def build_project(
-    found: Found, folder: Path, toolchain: Toolchain, options: Options, on_file: Callable[[Made], object]
+    task: Task,
+    found: Found,
+    folder: Path,
+    toolchain: Toolchain,
+    options: Options,
+    on_file: Callable[[Made], object],
 ) -> None:
-    """Make the parts of one project that are not there yet, then say that it is done, then remove its source."""
-    commands = [entry for entry in found if isinstance(entry, CompileCommand)]
+    """Make the parts of one project that are not there yet, remove its source, then say that it is done."""
+    commands = _commands(found)
     folder.mkdir(parents=True, exist_ok=True)
     totals: list[dict[str, Any]] = []
     if commands:
@@ -191,18 +228,22 @@ def build_project(
             for number, batch in enumerate(batched(commands, _COMMANDS_IN_PART)):
                 totals.append(project.part(batch, folder / f"part-{number:05}"))
     first = commands[0] if commands else None
-    name = first.project if first else found[0].project if found else folder.name
+    name = first.project if first else found[0].project if found else task.name
+    skipped = [entry for entry in found if isinstance(entry, Skipped)]
     summary = {
         "project": name,
         "version": first.version if first else "unknown",
         "licence": first.licence if first else "unknown",
         "split": sources.split_of(name),
         "routes": Counter(command.route for command in commands),
-        "skipped": Counter(entry.reason for entry in found if isinstance(entry, Skipped)),
         **_sum(totals),
+        "skipped": _sorted(Counter(entry.reason for entry in skipped)),
+        "trouble": next((entry.detail or entry.reason for entry in skipped), "no source file in it"),
+        "commands": _digest(commands),
+        "parts": len(totals),
     }
-    write_json(folder / "done.json", summary)
     shutil.rmtree(folder / "source", ignore_errors=True)
+    write_json(folder / "done.json", summary)
 
 
 class _ProjectBuild:
@@ -221,13 +262,16 @@ class _ProjectBuild:
         """Make and write one part unless it is there; its counts either way."""
         shard, summary = part.with_suffix(".parquet"), part.with_suffix(".json")
         counted = read_json(summary)
-        if counted is None:
-            counts = Counts(files=len(batch))
+        digest = _digest(batch)
+        if counted is None or counted["commands"] != digest:  # a file came to the source since the part was made
+            counts = Counts(digest, files=len(batch))
+            summary.unlink(missing_ok=True)
             write_units(shard, self._units(batch, counts))
             counted = counts.as_json()
             write_json(summary, counted)
         else:
             self._seen.update(row["id"] for row in read_columns(shard, ["id"]))
+            self._seen.update(counted["refused"])
         return counted
 
     def _units(self, batch: Sequence[CompileCommand], counts: Counts) -> Iterator[Unit]:
@@ -239,14 +283,15 @@ class _ProjectBuild:
                 waiting.append(group)
                 yield group
 
+        alone: list[Unit] = []
         for answer in self._measurers.map(remembered()):
             group = waiting.popleft()
-            if isinstance(answer, Failure):
-                counts.dropped[f"unit: {answer.reason}"] += len(group)
-                continue
-            counts.seconds["llvm"] += answer.seconds
-            counts.dropped["unit does not compile"] += len(group) - len(answer.units)
-            yield from answer.units
+            if isinstance(answer, Failure):  # by one of them: the others are not to go with it
+                alone += group
+            else:
+                yield from counts.measured(group, answer)
+        for unit, answer in zip(alone, self._measurers.map([unit] for unit in alone), strict=True):
+            yield from counts.measured([unit], answer)
 
     def _fresh(self, batch: Sequence[CompileCommand], counts: Counts) -> Iterator[Unit]:
         """The units of the files that no earlier file of this project had."""
@@ -266,7 +311,11 @@ class _ProjectBuild:
 class Counts:
     """What went into a part and what was left out of it."""
 
+    commands: str
+    """Digest of the commands that the part was made of."""
     files: int
+    refused: list[str] = field(default_factory=list)
+    """Ids of units that could not be measured: a later part that meets them again must count them as duplicates."""
     functions: int = 0
     compiled: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -276,26 +325,44 @@ class Counts:
         """Count one file."""
         self.functions += made.functions
         self.compiled[command.route] += made.compiled
-        self.dropped += made.dropped
+        self.dropped.update(made.dropped)
         for clock, seconds in made.seconds.items():
             self.seconds[clock] += seconds
 
+    def measured(self, group: Sequence[Unit], answer: Measured | Failure) -> list[Unit]:
+        """The units that have sizes now; count the others of the group."""
+        units: list[Unit] = []
+        if isinstance(answer, Failure):
+            self.dropped[f"unit: {answer.reason}"] += len(group)
+        else:
+            units = answer.units
+            self.seconds["llvm"] += answer.seconds
+            self.dropped["unit does not compile"] += len(group) - len(units)
+        self.refused += sorted({unit.id for unit in group} - {unit.id for unit in units})
+        return units
+
     def as_json(self) -> dict[str, Any]:
         """For the part's summary."""
-        return vars(self) | {"seconds": {clock: round(seconds, 3) for clock, seconds in self.seconds.items()}}
+        seconds = {clock: round(seconds, 3) for clock, seconds in self.seconds.items()}
+        return vars(self) | {"compiled": _sorted(self.compiled), "dropped": _sorted(self.dropped), "seconds": seconds}
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    """Workers answer at their own pace, and the same counts must give the same bytes: in order, and no zeros."""
+    return {name: counts[name] for name in sorted(counts) if counts[name]}
 
 
 def _sum(counts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Numbers added up, tables of numbers key by key."""
-    total: dict[str, Any] = {"files": 0, "functions": 0, "compiled": {}, "dropped": {}, "seconds": {}}
+    total: dict[str, Any] = {"files": 0, "functions": 0}
+    tables = {key: Counter[str]() for key in ("compiled", "dropped", "skipped", "seconds")}
     for count in counts:
-        for key, sum_ in total.items():
-            if isinstance(sum_, dict):
-                for name, value in count[key].items():
-                    sum_[name] = round(sum_.get(name, 0) + value, 3)
-            else:
-                total[key] += count[key]
-    return total
+        for key in total:
+            total[key] += count[key]
+        for key, table in tables.items():
+            table.update(count.get(key, {}))
+    seconds = {clock: round(value, 3) for clock, value in tables.pop("seconds").items()}
+    return {**total, **{key: _sorted(table) for key, table in tables.items()}, "seconds": seconds}
 
 
 # -- all projects together
@@ -306,11 +373,12 @@ def finish(out: Path, toolchain: Toolchain) -> dict[str, Any]:
     manifest = read_json(out / "manifest.json")
     if manifest is not None:
         return manifest
-    projects = [(folder, read_json(folder / "done.json")) for folder in sorted((out / "work").iterdir())]
+    folders = sorted((out / "work").iterdir()) if (out / "work").exists() else []
+    projects = [(folder, read_json(folder / "done.json")) for folder in folders]
     done = [(folder, summary) for folder, summary in projects if summary is not None]
     of_split: dict[str, list[Path]] = {split: [] for split in SPLITS}
     for folder, summary in done:
-        of_split[summary["split"]] += sorted(folder.glob("part-*.parquet"))
+        of_split[summary["split"]] += [folder / f"part-{number:05}.parquet" for number in range(summary["parts"])]
     # A unit that is in two splits stays in the one that comes first here.
     marks = duplicates.mark(of_split["test"], [*of_split["validation"], *of_split["train"]])
     partial, data = out / "data.partial", out / "data"
@@ -321,14 +389,17 @@ def finish(out: Path, toolchain: Toolchain) -> dict[str, Any]:
     partial.replace(data)
     total = _sum(summary for _, summary in done)
     marked = Counter(mark for row in marks.values() for mark in row)
-    total["dropped"]["duplicate elsewhere"] = marked[duplicates.EXACT]
-    total["dropped"]["near duplicate of the test split"] = marked[duplicates.NEAR]
+    marked_names = {duplicates.EXACT: "duplicate elsewhere", duplicates.NEAR: "near duplicate of the test split"}
+    total["dropped"] |= {name: marked[mark] for mark, name in marked_names.items() if marked[mark]}
+    times = [{"project": summary["project"], **summary.pop("seconds")} for _, summary in done]
+    write_json(out / "times.json", {"total": total.pop("seconds"), "projects": times})
+    left_out = ("trouble", "commands", "parts")
     manifest = {
         "format": FORMAT,
         "llvm": toolchain.version,
         "splits": counts,
         **total,
-        "projects": [summary for _, summary in done],
+        "projects": [{key: summary[key] for key in summary if key not in left_out} for _, summary in done],
     }
     write_json(out / "manifest.json", manifest)
     return manifest

@@ -167,9 +167,10 @@ class Measurer:
             with context.parse(unit.text.encode()) as module:
                 module.verify()
                 instructions, bitcode = module.instruction_count(), module.bitcode()
-                if not self._library.knows(module.triple):
-                    return replace(unit, instructions=instructions)
-                ship, paper = machines.of(module, SHIP), machines.of(module, PAPER)
+                try:
+                    ship, paper = machines.of(module, SHIP), machines.of(module, PAPER)
+                except LLVMError:  # libLLVM lacks the target
+                    return replace(unit, instructions=instructions) if module.triple else None
             return replace(
                 unit,
                 instructions=instructions,

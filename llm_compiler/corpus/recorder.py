@@ -15,7 +15,6 @@ import contextlib
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -44,7 +43,8 @@ def watch(
     """Run a build in the project's folder; its exit code as a shell says it, and what it compiled.
 
     The build has our terminal, takes as long as it takes, and gets a Ctrl-C as it would without us. `place` must
-    outlive the build's folder: build systems remember the compilers that they found.
+    outlive the build's folder: build systems remember the compilers that they found. What earlier watches noted there
+    counts too: after a kill, `make` only compiles what it had not.
     """
     environment = dict(os.environ if environment is None else environment)
     shims = Path(tempfile.mkdtemp(prefix="watch-", dir=place)).absolute()
@@ -54,10 +54,10 @@ def watch(
     code = _run(build, Path(project.root), watched)
     found = [
         command
-        for directory, words in read_log(log)
+        for past in sorted(place.glob("watch-*-log"))
+        for directory, words in read_log(past)
         for command in from_command_line(project, directory, words, "watch")
     ]
-    shutil.rmtree(log, ignore_errors=True)
     return code, list(without_repetitions(found))
 
 

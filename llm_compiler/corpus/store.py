@@ -8,7 +8,9 @@
     DIR/manifest.json                counts and drops; its presence says that the corpus is complete
 
 Every file appears whole or not at all, and but for `times.json` two builds of the same sources give the same bytes.
-What a killed build was writing has a name that starts with a dot, and the next one writes over it. To read the result elsewhere:
+What a killed build was writing has a name that starts with a dot, and the next one writes over it.
+
+To read the result elsewhere:
 `datasets.load_dataset("parquet", data_files={"train": "DIR/data/train-*.parquet"})`.
 """
 
