@@ -102,6 +102,8 @@ def build(
         tasks = [Task(source.text, source) for text in sources for source in parse(text)]
         if default_list:
             tasks += [Task(package.source.text, package.source) for package in listed()]
+        if not (tasks or watched):
+            raise SourceError("there is no source in what was named")
         if watched:
             open_for_building(out, toolchain.version, not functions_only)
             (out / "work").mkdir(exist_ok=True)
@@ -223,7 +225,10 @@ def _count_tokens(folder: Path, tokenizer: Path) -> dict[str, dict[str, int]]:
     from llm_compiler.corpus.unit import SPLITS
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    encoder = Tokenizer.from_file(str(tokenizer))
+    try:
+        encoder = Tokenizer.from_file(str(tokenizer))
+    except Exception as error:  # it raises nothing more particular
+        raise click.ClickException(f"{tokenizer} is no tokenizer: {error}") from None
     counts: dict[str, dict[str, int]] = {}
     for split in SPLITS:
         totals = {"verbatim": 0, "compact": 0}

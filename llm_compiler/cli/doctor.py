@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,20 +89,17 @@ def _targets(library: Path) -> tuple[str, ...]:
 
 
 def _clang(toolchain: Toolchain) -> _Finding:
-    from llm_compiler.llvm.frontend import CompileError, Source, optimise_for_size
+    from llm_compiler.llvm.frontend import CompileError, Source, optimise_for_size, targets
     from llm_compiler.llvm.size import SHIP
     from llm_compiler.llvm.toolchain import CLANG_WHEEL, mend
 
     try:
         optimise_for_size(toolchain, Source(None, "c", b"int f(int x) { return x + 1; }\n"), SHIP)
-        listing = subprocess.run(
-            [*toolchain.clang, "-print-targets"], capture_output=True, text=True, timeout=60, check=True
-        ).stdout
-    except (CompileError, OSError, subprocess.SubprocessError) as error:
+        known = targets(toolchain)
+    except (CompileError, OSError) as error:
         repair = mend(CLANG_WHEEL) if toolchain.origin == "wheels" else ""
         return _Finding(False, True, "clang", f"{toolchain.clang[0]}: {error}", repair)
-    targets = [line.split()[0] for line in listing.splitlines() if " - " in line]
-    return _Finding(True, True, "clang", f"{toolchain.clang[0]}; targets: {', '.join(targets)}")
+    return _Finding(True, True, "clang", f"{toolchain.clang[0]}; targets: {', '.join(known)}")
 
 
 def _surroundings(toolchain: Toolchain) -> Iterator[_Finding]:

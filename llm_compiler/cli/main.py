@@ -47,8 +47,8 @@ def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` runs
     try:
-        cli(prog_name="llmc", standalone_mode=False)
-        code = 0
+        answer = cli(prog_name="llmc", standalone_mode=False)
+        code = answer if isinstance(answer, int) else 0  # what a command gave to `ctx.exit`
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:

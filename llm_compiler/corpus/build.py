@@ -79,7 +79,7 @@ class Task:
         # A folder is the same one from wherever it is named.
         text = str(self.source.path) if self.source and self.source.kind != "debian" else self.text
         mark = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        name = re.sub(r"[^\w.+-]", "_", self.text.removeprefix("debian:"), flags=re.ASCII)
+        name = re.sub(r"[^\w.+-]", "_", text.removeprefix("debian:"), flags=re.ASCII)
         return f"{name[-60:]}-{mark}"
 
     @property

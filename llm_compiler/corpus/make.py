@@ -92,10 +92,11 @@ class Maker:
 
     def _texts(self, command: CompileCommand, printed: str) -> Iterator[tuple[Kind, str, str]]:
         text = normalise(printed)
-        if self._translation_units:
-            yield "module", posixpath.basename(command.file), text
         for function in split(text):
             yield "function", function.name, normalise(function.text)
+        # Last: of a file with one function both texts are the same, and the first unit is the one that stays.
+        if self._translation_units:
+            yield "module", posixpath.basename(command.file), text
 
     def _unit(self, command: CompileCommand, kind: Kind, name: str, text: str, triple: str) -> Unit:
         return Unit(

@@ -98,6 +98,12 @@ def lower(
     return _compile(toolchain, source, (*_QUIET, *protocol.clang_flags, *_EMIT_FLAGS[emit]))[0]
 
 
+def targets(toolchain: Toolchain) -> tuple[str, ...]:
+    """Names of the targets that clang was built with. Raises CompileError."""
+    listing, _ = _run([*toolchain.clang, "-print-targets"], b"")
+    return tuple(line.split()[0] for line in listing.decode().splitlines() if " - " in line)
+
+
 def link(toolchain: Toolchain, objects: Iterable[Path], program: Path, *flags: str) -> None:
     """Link objects into a program with the system's C++ compiler driver, else with zig's. Raises CompileError."""
     system = shutil.which("c++") or shutil.which("g++")

@@ -1,0 +1,56 @@
+"""The examples, built from the objects that `llmc optimize` would write by default, still pass their own checks."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from llm_compiler.autotune.portfolio import load
+from llm_compiler.inference.solve import Solution, Solver
+from llm_compiler.llvm.elf import object_size
+from llm_compiler.llvm.frontend import LANGUAGES, Source, link
+from llm_compiler.llvm.passes import Vocabulary
+from llm_compiler.llvm.size import PROTOCOLS
+from llm_compiler.llvm.toolchain import Toolchain
+from tests.conftest import EXAMPLES
+
+DEFAULT_BUDGET = 32
+
+
+def marks(example: Path) -> pytest.ParameterSet:
+    return pytest.param(example, marks=[pytest.mark.slow] if example.suffix == ".cpp" else [], id=example.name)
+
+
+def run(program: Path) -> tuple[int, bytes]:
+    done = subprocess.run([program], capture_output=True, check=False, timeout=60)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS.keys())
+@pytest.mark.parametrize("example", [marks(example) for example in EXAMPLES])
+def test_an_optimised_example_passes_its_own_checks(
+    toolchain: Toolchain, vocabulary: Vocabulary, tmp_path: Path, example: Path, protocol: object
+) -> None:
+    source = Source(example, LANGUAGES[example.suffix])
+    with Solver(toolchain, load(vocabulary)[:DEFAULT_BUDGET], protocol, jobs=1) as solver:
+        (solution,) = solver.solve([source])
+    assert isinstance(solution, Solution)
+    assert solution.size == object_size(solution.output)
+    assert solution.size.total <= solution.baseline.total
+    file, program = tmp_path / "example.o", tmp_path / "example"
+    file.write_bytes(solution.output)
+    link(toolchain, [file], program, "-lm")
+    code, output = run(program)
+    assert code == 0, f"{solution.passes} breaks {example.name}"
+    assert output.count(b"\n") == 1
+
+
+def test_the_portfolio_makes_most_examples_smaller(toolchain: Toolchain, vocabulary: Vocabulary) -> None:
+    """Its first four lists alone."""
+    sources = [Source(example, "c") for example in EXAMPLES if example.suffix == ".c"]
+    with Solver(toolchain, load(vocabulary)[:4], PROTOCOLS["ship"], jobs=1) as solver:
+        solutions = list(solver.solve(sources))
+    smaller = [s for s in solutions if isinstance(s, Solution) and s.passes is not None]
+    assert len(smaller) > len(sources) / 2
