@@ -66,8 +66,8 @@ def llmc(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run the command line as people do."""
     command = [sys.executable, "-m", "llm_compiler", *(a if isinstance(a, bytes) else str(a) for a in arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("environment", {})}
-    defaults: dict[str, Any] = {"capture_output": True, "env": environment, "timeout": 300, "check": False}
-    return subprocess.run(command, **defaults | options)
+    defaults: dict[str, Any] = {"capture_output": True, "env": environment, "timeout": 300}
+    return subprocess.run(command, check=False, **defaults | options)
 
 
 def one_line(ended: subprocess.CompletedProcess[bytes]) -> str:

@@ -16,6 +16,8 @@ from llm_compiler.llvm.library import LLVMError
 from llm_compiler.llvm.size import SHIP
 from tests.conftest import EXAMPLES
 
+pytestmark = pytest.mark.xdist_group("assembly")
+
 
 @pytest.fixture
 def function(compiled, context):
@@ -36,11 +38,11 @@ def sample(toolchain, library):
 
     texts = []
     with Context(library) as context:
-        for path in EXAMPLES:
+        for path in EXAMPLES[::2]:
             bitcode = unoptimised(toolchain, Source(path, LANGUAGES[path.suffix]))
             with context.parse(bitcode) as module:
                 functions = [normalise(each.text) for each in split(normalise(module.print()))]
-            texts += functions[:: max(1, len(functions) // 4)][:4]
+            texts += functions[:: max(1, len(functions) // 6)][:6]
     assert len(texts) > 30
     return texts
 
