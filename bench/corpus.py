@@ -23,7 +23,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from llm_compiler.corpus.normalise import compact, normalise
 from llm_compiler.corpus.split import split
-from llm_compiler.corpus.store import read_json, read_manifest, units
+from llm_compiler.corpus.store import read_manifest, read_times, units
 from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.evaluate import Evaluation, Job, evaluate, oz_passes
 from llm_compiler.llvm.frontend import LANGUAGES, Source, unoptimised
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=8192)
     options = parser.parse_args()
     manifest = read_manifest(options.corpus)
-    times = (read_json(options.corpus / "times.json") or {})["total"]
+    times = read_times(options.corpus)["total"]
     cost(manifest, times)
     shares(manifest)
     splitting(options.corpus)

@@ -21,6 +21,10 @@ from llm_compiler.llvm.vocabulary import vocabulary as ask_vocabulary
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.c*"))
+EXAMPLE_PARAMETERS = [
+    pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.suffix == ".cpp" else []) for path in EXAMPLES
+]
+"""Templates and exceptions make C++ the long part."""
 SHARED = ROOT.parent / "shared"
 
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the facts and data in {SHARED} are not here")
@@ -35,10 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_other_llvm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests neither see the user's settings nor touch the user's cache."""
+    """Tests neither see the user's settings nor touch the user's cache; the workers of a run share one."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(toolchains.VARIABLE, raising=False)
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(cache))
         yield
 
 

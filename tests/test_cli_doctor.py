@@ -58,8 +58,7 @@ def test_a_library_that_is_damaged_is_missing_and_the_rest_is_still_told(
     failed = llmc("optimize", ROOT / "examples" / "lz.c", "-o", "lz.o", "--llvm", tmp_path)
     assert failed.returncode == 1
     (line,) = failed.stderr.decode().splitlines()
-    assert "libLLVM-17.so" in line
-    assert "llmc doctor" in line
+    assert "`llmc doctor` says" in line
 
 
 @pytest.fixture(scope="module")

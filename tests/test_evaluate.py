@@ -15,7 +15,7 @@ from llm_compiler.llvm.module import Context
 from llm_compiler.llvm.size import PAPER, PROTOCOLS, SHIP
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure, Limits
-from tests.conftest import EXAMPLES, ROOT, SHARED, needs_shared
+from tests.conftest import EXAMPLE_PARAMETERS, ROOT, SHARED, needs_shared
 
 X86 = b'target triple = "x86_64-unknown-linux-gnu"\n'
 TINY = X86 + b"define i32 @f(i32 %x) {\n  ret i32 %x\n}\n"
@@ -31,7 +31,7 @@ def answers(toolchain: Toolchain, *jobs: Job, workers: int = 1) -> list[Evaluati
     return list(evaluate(jobs, toolchain.library, workers=workers))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("example", EXAMPLE_PARAMETERS)
 def test_the_size_is_that_of_the_object_that_clang_emits_from_the_kept_module(
     toolchain: Toolchain, example: Path
 ) -> None:

@@ -71,6 +71,14 @@ def test_workers_that_cannot_be_made_ready_say_why() -> None:
         list(workers.map(range(3)))
 
 
+def test_workers_that_die_while_they_are_made_ready_are_no_fault_of_the_items() -> None:
+    with (
+        Workers(functions.CrashesBeforeItStarts(), count=2) as workers,
+        pytest.raises(LLVMError, match=r"could not be made ready \(SIGABRT\); `llmc doctor`"),
+    ):
+        list(workers.map(range(3)))
+
+
 def test_an_item_that_cannot_be_sent_is_an_error_here() -> None:
     with Workers(functions.square, count=1) as workers:
         with pytest.raises((AttributeError, TypeError)):

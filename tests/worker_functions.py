@@ -89,6 +89,16 @@ class CannotStart:
         raise AssertionError("never called")
 
 
+class CrashesBeforeItStarts:
+    """What a damaged libLLVM does when it is loaded."""
+
+    def prepare(self) -> None:
+        os.abort()
+
+    def __call__(self, _: object) -> None:
+        raise AssertionError("never called")
+
+
 class ParsesPipeline:
     """Whether LLVM's own parser takes a pass list. Nothing runs: the list ends in a name that no LLVM knows."""
 

@@ -13,26 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_compiler.cli.options import jobs_option, json_option, llvm_option
+from llm_compiler.cli.options import CommandWithRest, jobs_option, json_option, llvm_option, rest_of
 
 if TYPE_CHECKING:
     from llm_compiler.corpus.make import Made
-
-_BUILD = "watched_build"
-
-
-class _WithBuildCommand(click.Command):
-    """Keeps what follows `--` away from click: it is a build to be watched."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[_BUILD] = args[at + 1 :]
-            args = args[:at]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "[-- BUILD_COMMAND...]"]
 
 
 @click.group()
@@ -44,7 +28,7 @@ def corpus() -> None:
     """
 
 
-@corpus.command(cls=_WithBuildCommand)
+@corpus.command(cls=CommandWithRest, rest="BUILD_COMMAND")
 @click.argument("sources", nargs=-1)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to build, or to resume.")
 @click.option("--default", "default_list", is_flag=True, help="The default list of Debian source packages.")
@@ -91,7 +75,7 @@ def build(
     except ModuleNotFoundError as error:
         raise click.ClickException(_missing(error)) from None
 
-    watched: list[str] = ctx.meta.get(_BUILD, [])
+    watched = rest_of(ctx)
     if not (sources or watched or default_list):
         raise click.UsageError("name a source, or --default, or a build to watch after --")
     if watched and shutil.which(watched[0]) is None:

@@ -13,7 +13,7 @@ import click
 
 from llm_compiler.autotune.portfolio import load
 from llm_compiler.cli.files import InputError, check_input, read_stream, write_output
-from llm_compiler.cli.options import jobs_option, json_option, llvm_option
+from llm_compiler.cli.options import CommandWithRest, jobs_option, json_option, llvm_option, rest_of
 from llm_compiler.inference.solve import Solution, Solver
 from llm_compiler.llvm.frontend import LANGUAGES, CompileError, Emit, Language, Source, guess_language
 from llm_compiler.llvm.size import PROTOCOLS, Size
@@ -21,28 +21,13 @@ from llm_compiler.llvm.toolchain import find
 from llm_compiler.llvm.vocabulary import vocabulary
 
 _SUFFIXES = {"obj": ".o", "asm": ".s", "ll": ".ll", "bc": ".bc"}
-_FLAGS = "clang_flags"
 # What decides the kind of output, or writes files of its own, is ours to say.
 _REFUSED = ("-o", "-S", "-E", "-M", "-emit-", "-flto", "-fsyntax-only", "-save-temps", "--save-temps", "-###", "@")
 _LONGEST_DIAGNOSTICS = 1 << 16
 _LONGEST_LINE = 300
 
 
-class _WithClangFlags(click.Command):
-    """Keeps what follows `--` away from click: it is clang's."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[_FLAGS] = args[at + 1 :]
-            args = args[:at]
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "[-- CLANG_FLAGS...]"]
-
-
-@click.command(cls=_WithClangFlags)
+@click.command(cls=CommandWithRest, rest="CLANG_FLAGS")
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option("-o", "--output", metavar="PATH", help="File or folder to write to; - is standard output.")
 @click.option("--emit", type=click.Choice(list(_SUFFIXES)), default="obj", show_default=True, help="What to write.")
@@ -91,7 +76,7 @@ def optimize(
       llmc optimize src/*.c -o build/
       clang -Oz -Xclang -disable-llvm-passes -emit-llvm -c x.c -o - | llmc optimize - -o x.o
     """
-    flags = _clang_flags(ctx.meta.get(_FLAGS, []))
+    flags = _clang_flags(rest_of(ctx))
     outputs = {} if dry_run else _outputs(files, output, _SUFFIXES[emit])
     toolchain = find(llvm)
     candidates = load(vocabulary(toolchain))[:budget]

@@ -9,6 +9,33 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_REST = "llm_compiler.rest"
+
+
+class CommandWithRest(click.Command):
+    """A command that keeps what follows `--` away from click: it is for another program."""
+
+    def __init__(self, *arguments: Any, rest: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._rest = rest
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the rest off, then go on as ever."""
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_REST] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Name the rest in the usage line."""
+        return [*super().collect_usage_pieces(ctx), f"[-- {self._rest}...]"]
+
+
+def rest_of(ctx: click.Context) -> list[str]:
+    """What followed `--`."""
+    rest: list[str] = ctx.meta.get(_REST, [])
+    return rest
 
 
 def llvm_option(command: Command) -> Command:

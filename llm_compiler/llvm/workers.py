@@ -194,23 +194,27 @@ class _Slot:
         if frame is not None:
             answer: tuple[str, Any] = pickle.loads(frame)  # noqa: S301 - written by our own child
             return answer
-        self.restart()
+        status = self.restart()
+        if status > 0 or -status in _CRASH_SIGNALS:  # servers run nothing of an item: they could not be made ready
+            raise LLVMError(f"a worker could not be made ready ({_how(status)}); `llmc doctor` says what is missing")
         if not self._again:
             return "crashed", "the worker was killed from outside, twice"
         self._again = False
         self._write(self._request)
         return None
 
-    def stop(self) -> None:
+    def stop(self) -> int:
+        """End the server. Returns its exit status, which is its own if it was gone already."""
         os.close(self._requests)
         os.close(self.results)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        return self._process.wait()
 
-    def restart(self) -> None:
-        self.stop()
+    def restart(self) -> int:
+        status = self.stop()
         self._start()
+        return status
 
 
 def _read_frame(fd: int) -> bytes | None:
@@ -301,9 +305,13 @@ def _cause_of_death(status: int, last_words: bytes) -> tuple[str, str] | None:
     lines = [line for line in last_words.decode(errors="replace").splitlines() if line.strip()]
     if any(sign in line.lower() for line in lines for sign in _OUT_OF_MEMORY):
         return "memory", "over its memory limit"
-    how = signal.Signals(-status).name if status < 0 else f"exit code {status}"
+    how = _how(status)
     words = next((line.strip() for line in lines if "error" in line.lower()), lines[0].strip() if lines else "")
     return "crashed", f"{how}: {words}" if words else how
+
+
+def _how(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit code {status}"
 
 
 def _work(function: Callable[[Any], Any], requests: int, results: int, last_words: int, owing: mmap.mmap) -> None:
