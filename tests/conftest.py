@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from llm_compiler.llvm import toolchain as toolchains
 from llm_compiler.llvm.frontend import Language, Source
@@ -28,6 +29,10 @@ EXAMPLE_PARAMETERS = [
 SHARED = ROOT.parent / "shared"
 
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the facts and data in {SHARED} are not here")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 RunLlmc = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -172,7 +172,7 @@ def random_element(rng: random.Random, vocabulary: Vocabulary, depth: int) -> El
 
 def test_validation_agrees_with_llvms_own_parser(toolchain: Toolchain, vocabulary: Vocabulary) -> None:
     rng = random.Random(20_240_617)
-    lists = [PassList(random_elements(rng, vocabulary, rng.randint(0, 4))) for _ in range(20_000)]
+    lists = [PassList(random_elements(rng, vocabulary, rng.randint(0, 4))) for _ in range(10_000)]
     # These names stand for passes of several levels; the vocabulary knows the innermost.
     several = {"print", "verify", "guard-widening"}
     lists = [passes for passes in lists if several.isdisjoint(element.spelling for element in passes.passes())]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -230,6 +230,15 @@ while len(killed) < 2:
 """
 
 
+def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def marked(marker: str) -> list[int]:
     """Processes with this text in their environment."""
     found = []
@@ -254,13 +263,9 @@ def test_a_caller_that_is_killed_leaves_no_process_behind(how: str) -> None:
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | {marker: "1"}, stdout=subprocess.PIPE) as caller:
         assert caller.stdout is not None
         assert caller.stdout.readline() == b"ready\n"
-        time.sleep(0.3)
-        assert len(marked(marker)) == 5, "the caller, two servers, two children"
+        assert becomes_true(lambda: len(marked(marker)) == 5), "the caller, two servers, two children"
         caller.kill()
-    deadline = time.monotonic() + 10
-    while marked(marker) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert marked(marker) == []
+    assert becomes_true(lambda: marked(marker) == [])
 
 
 def open_files() -> int:
@@ -288,14 +293,12 @@ def test_closing_ends_the_workers_even_in_the_middle_of_a_job() -> None:
     answers = workers.map(["answer", "spin", "spin"])
     assert next(answers) == "fine"
     servers = [slot._process.pid for slot in workers._slots]
+    assert becomes_true(lambda: all(map(children_of, servers)))
     everyone = [pid for server in servers for pid in (server, *children_of(server))]
     answers.close()
     workers.close()
     assert len(everyone) == 4
-    deadline = time.monotonic() + 10
-    while any(map(is_running, everyone)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(is_running, everyone))
+    assert becomes_true(lambda: not any(map(is_running, everyone)))
 
 
 def is_running(process: int) -> bool:

@@ -28,7 +28,7 @@ _LONGEST_LINE = 300
 
 
 @click.command(cls=CommandWithRest, rest="CLANG_FLAGS")
-@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
 @click.option("-o", "--output", metavar="PATH", help="File or folder to write to; - is standard output.")
 @click.option("--emit", type=click.Choice(list(_SUFFIXES)), default="obj", show_default=True, help="What to write.")
 @click.option(

@@ -121,7 +121,9 @@ def discover(library: Path) -> list[Found]:
         bases = [name for name in level_of if "<" not in name]
         spelled = {f"{base}<{_SENTINEL}>": base for base in bases}
         spelled_levels = {text: level_of[base] for text, base in spelled.items()}
-        with_parameters = [spelled[text] for text, verdict in _ask(parsers, spelled, spelled_levels) if verdict]
+        # Who takes the sentinel takes any text: that says nothing about its parameters.
+        answers_to = dict(_ask(parsers, spelled, spelled_levels))
+        with_parameters = [spelled[text] for text, verdict in answers_to.items() if verdict == "parameter"]
         taken = _taken(parsers, [(base, word) for base in with_parameters for word in words], level_of)
         # Some switches lie in the library as `[no-]keep-loops`.
         taken |= _taken(parsers, [(base, f"no-{word}") for base, word in taken], level_of)
