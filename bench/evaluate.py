@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_compiler.llvm.elf import object_size
-from llm_compiler.llvm.evaluate import Evaluation, Evaluator, Job, evaluate, oz_passes
+from llm_compiler.llvm.evaluate import Evaluation, Evaluator, Job, oz_passes
 from llm_compiler.llvm.frontend import LANGUAGES, CompileError, Source, optimise_for_size, unoptimised
 from llm_compiler.llvm.library import Library
 from llm_compiler.llvm.module import Context
@@ -58,16 +58,21 @@ def functions(toolchain: Toolchain) -> list[bytes]:
 def speed(toolchain: Toolchain, units: list[bytes], jobs: list[Job], repeats: int) -> None:
     rates: dict[str, list[float]] = {}
     inside: list[float] = []
+    pools = {count: Workers(Evaluator(toolchain.library), count=count) for count in (1, 2)}
+    for pool in pools.values():
+        run(pool, jobs[:20])
     for _ in range(repeats):
         # The ways take turns, so that a busy minute of the machine hits all of them.
-        for workers in (1, 2):
-            rates.setdefault(f"{workers} worker(s)", []).append(rate(jobs, lambda j, w=workers: run(toolchain, j, w)))
+        for count, pool in pools.items():
+            rates.setdefault(f"{count} worker(s)", []).append(rate(jobs, lambda j, pool=pool: run(pool, j)))
         seconds, timed = time_inside_llvm(toolchain, jobs)
         inside.append(seconds * rates["1 worker(s)"][-1] / len(jobs))
         rates.setdefault("in process", []).append(len(jobs) / timed)
         rates.setdefault("clang + size", []).append(
             rate([job for job in jobs[:60] if job.passes == LISTS[0]], lambda j: processes(toolchain, j))
         )
+    for pool in pools.values():
+        pool.close()
     median = {name: statistics.median(values) for name, values in rates.items()}
     for name, value in median.items():
         print(f"{name:14} {value:8.1f} evaluations/s")
@@ -85,8 +90,8 @@ def rate(jobs: list[Job], way: Callable[[list[Job]], Any]) -> float:
     return len(jobs) / (time.perf_counter() - started)
 
 
-def run(toolchain: Toolchain, jobs: Iterable[Job], workers: int) -> None:
-    done = list(evaluate(jobs, toolchain.library, workers=workers))
+def run(pool: Workers[Job, Evaluation], jobs: Iterable[Job]) -> None:
+    done = list(pool.map(jobs))
     assert all(isinstance(answer, Evaluation) for answer in done)
 
 

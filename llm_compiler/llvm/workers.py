@@ -4,10 +4,11 @@
 Nothing that the function does can take the caller down, and no answer is lost or doubled.
 
 Each worker is two processes. A server loads what the function needs (libLLVM, say) once, then only forks and waits.
-Its child does the work, one item at a time; when LLVM takes the child down, the server says how it died and forks the
-next one within a few milliseconds. Time is limited by the child's own timers, whose signals end it even inside LLVM;
-memory by its address space. When a server vanishes (a `kill -9`, the kernel's out-of-memory killer), its item goes once
-more to a new server, because it need not have been the item's fault.
+Its child does the work, one item at a time; the next waits in the pipe, so that the child never waits for us. When LLVM
+takes the child down, the server says how it died and forks the next one within a few milliseconds. Time is limited by
+the child's own timers, whose signals end it even inside LLVM; memory by its address space. When a server vanishes (a
+`kill -9`, the kernel's out-of-memory killer), its item goes once more to a new server, because it need not have been
+the item's fault.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import os
 import pickle
 import resource
 import select
-import selectors
 import signal
 import struct
 import subprocess
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
 
 from llm_compiler.llvm.library import LLVMError
@@ -42,6 +44,7 @@ _RECYCLE_BYTES = 110 << 20
 """A child above this resident size makes room for a fresh one after its current item."""
 _CLOCK_FACTOR = 4
 _AHEAD_PER_WORKER = 8
+_PIPE_BYTES = 1 << 20
 _TIMEOUT_SIGNALS = {signal.SIGPROF, signal.SIGALRM}
 _CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "allocation failed", "cannot allocate memory")
@@ -93,41 +96,37 @@ class Workers(Generic[Item, Answer]):
         ready: dict[int, Answer | Failure] = {}
         wanted = 0
         ahead = _AHEAD_PER_WORKER * len(self._slots)
-        idle, busy = list(self._slots), selectors.DefaultSelector()
+        following: _Sent | None = None
         exhausted = False
         try:
             while True:
-                while idle and not exhausted:
+                while True:
+                    in_flight = sum(len(slot.sent) for slot in self._slots)
                     # Every index below `wanted + ahead` may be in flight or wait in `ready`, none above.
-                    if len(ready) + len(busy.get_map()) >= ahead:
+                    if following is None and not exhausted and len(ready) + in_flight < ahead:
+                        pulled = next(source, None)
+                        exhausted = pulled is None
+                        following = _Sent(pulled[0], self._request(pulled[1])) if pulled else None
+                    slot = min(self._slots, key=lambda slot: len(slot.sent))
+                    if following is None or not slot.has_room(following):
                         break
-                    pulled = next(source, None)
-                    if pulled is None:
-                        exhausted = True
-                        break
-                    slot = idle.pop()
-                    slot.send(pulled[0], self._request(pulled[1]))
-                    busy.register(slot.results, selectors.EVENT_READ, slot)
+                    slot.send(following)
+                    following = None
                 while wanted in ready:
                     yield ready.pop(wanted)
                     wanted += 1
-                if not busy.get_map():
-                    if exhausted:
-                        return
-                    continue
-                for key, _ in busy.select():
-                    slot = key.data
-                    busy.unregister(slot.results)
-                    answer = slot.receive()
-                    if answer is None:  # sent again to a new server
-                        busy.register(slot.results, selectors.EVENT_READ, slot)
-                    else:
-                        idle.append(slot)
-                        ready[slot.index] = _as_result(answer)
+                busy = {slot.results: slot for slot in self._slots if slot.sent}
+                if not busy and exhausted:
+                    return
+                for results in wait(list(busy)) if busy else ():
+                    received = busy[results].receive()  # type: ignore[index] # file descriptors in, some of them out
+                    if received is not None:
+                        ready[received[0]] = _as_result(received[1])
         finally:
-            for key in list(busy.get_map().values()):  # left early: nobody wants these answers
-                key.data.restart()
-            busy.close()
+            for slot in self._slots:
+                if slot.sent:  # left early: nobody wants these answers
+                    slot.sent.clear()
+                    slot.restart()
 
     def _request(self, item: Item) -> bytes:
         limits = self._limits(item) if callable(self._limits) else self._limits
@@ -156,16 +155,29 @@ def _as_result(answer: tuple[str, Any]) -> Any:
     return Failure(kind, value)  # type: ignore[arg-type]
 
 
+@dataclass
+class _Sent:
+    """An item on its way: which, the bytes, and whether it may be sent once more if its server vanishes."""
+
+    index: int
+    request: bytes
+    again: bool = True
+
+
 class _Slot:
-    """The caller's side of one worker."""
+    """The caller's side of one worker: at most one item in work and one waiting in the pipe behind it."""
 
     def __init__(self, function: bytes) -> None:
         self._function = function
+        self.sent: deque[_Sent] = deque()
         self._start()
 
     def _start(self) -> None:
         request_end, self._requests = os.pipe()
         self.results, result_end = os.pipe()
+        with contextlib.suppress(OSError):  # the user's limit for pipes may be reached
+            fcntl.fcntl(self._requests, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._pipe_bytes = fcntl.fcntl(self._requests, fcntl.F_GETPIPE_SZ)
         # The server must import what the caller can, from the same places and from nowhere else.
         path = [entry for entry in sys.path if entry]
         code = f"import sys; sys.path[:] = {path!r}; from {__name__} import serve; serve({request_end}, {result_end})"
@@ -180,28 +192,38 @@ class _Slot:
         os.close(result_end)
         self._write(self._function)
 
-    def send(self, index: int, request: bytes) -> None:
-        self.index, self._request, self._again = index, request, True
-        self._write(request)
+    def has_room(self, following: _Sent) -> bool:
+        """Whether it can be sent without ever waiting for a worker that in turn waits for us to take its answer."""
+        if not self.sent:
+            return True
+        needed = sum(len(sent.request) + _HEADER.size for sent in (*self.sent, following))
+        # A page that is begun cannot be filled up by the next write.
+        return len(self.sent) == 1 and needed + 2 * resource.getpagesize() <= self._pipe_bytes
+
+    def send(self, item: _Sent) -> None:
+        self.sent.append(item)
+        self._write(item.request)
 
     def _write(self, frame: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # the server is gone: `receive` finds out
             _write_frame(self._requests, frame)
 
-    def receive(self) -> tuple[str, Any] | None:
-        """The answer to what was sent; None if the server died and the item was sent once more."""
+    def receive(self) -> tuple[int, tuple[str, Any]] | None:
+        """The index and answer of the first item sent; None if the server vanished and what was sent is again."""
         frame = _read_frame(self.results)
         if frame is not None:
-            answer: tuple[str, Any] = pickle.loads(frame)  # noqa: S301 - written by our own child
-            return answer
+            return self.sent.popleft().index, pickle.loads(frame)  # noqa: S301 - written by our own child
         status = self.restart()
         if status > 0 or -status in _CRASH_SIGNALS:  # servers run nothing of an item: they could not be made ready
             raise LLVMError(f"a worker could not be made ready ({_how(status)}); `llmc doctor` says what is missing")
-        if not self._again:
-            return "crashed", "the worker was killed from outside, twice"
-        self._again = False
-        self._write(self._request)
-        return None
+        first = self.sent[0]
+        lost = None if first.again else (first.index, ("crashed", "the worker was killed from outside, twice"))
+        first.again = False
+        if lost:
+            self.sent.popleft()
+        for sent in self.sent:
+            self._write(sent.request)
+        return lost
 
     def stop(self) -> int:
         """End the server. Returns its exit status, which is its own if it was gone already."""
