@@ -315,5 +315,7 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(tmp_path, packa
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
     said = one_line(ended)
-    assert f"{package} is not installed: {sys.executable} -m pip install 'llm-compiler[{extra}]'" in said
+    assert f"{package} is not installed: {sys.executable} -m pip install " in said
+    assert f"'{package}>=" in said
+    assert f"(the extra [{extra}])" in said
     assert [path.name for path in Path(tmp_path).iterdir()] == ["src"]

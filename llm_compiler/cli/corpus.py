@@ -6,14 +6,13 @@ import itertools
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_compiler.cli.options import CommandWithRest, jobs_option, json_option, llvm_option, rest_of
+from llm_compiler.cli.options import CommandWithRest, install_hint, jobs_option, json_option, llvm_option, rest_of
 
 if TYPE_CHECKING:
     from llm_compiler.corpus.make import Made
@@ -111,7 +110,7 @@ def build(
 
 def _missing(error: ModuleNotFoundError) -> str:
     extra = "cluster" if error.name == "ray" else "corpus"
-    return f"{error.name} is not installed: {sys.executable} -m pip install 'llm-compiler[{extra}]'"
+    return f"{error.name} is not installed: {install_hint(extra)}"
 
 
 class _Counter:

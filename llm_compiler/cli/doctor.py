@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from llm_compiler.cli.options import json_option, llvm_option
+from llm_compiler.cli.options import install_hint, json_option, llvm_option
 
 if TYPE_CHECKING:
     from llm_compiler.llvm.toolchain import Toolchain
@@ -109,4 +110,9 @@ def _surroundings(toolchain: Toolchain) -> Iterator[_Finding]:
     yield _Finding(True, False, "C++ headers", libcxx)
     linker = shutil.which("c++") or shutil.which("g++") or " ".join(toolchain.linker[:2])
     hint = "" if linker else "on Debian: apt-get install g++"
+    for extra, module, use in (("corpus", "pyarrow", "`llmc corpus`"), ("cluster", "ray", "`--ray`")):
+        if importlib.util.find_spec(module):
+            yield _Finding(True, False, f"extra {extra}", f"installed, for {use}")
+        else:
+            yield _Finding(False, False, f"extra {extra}", f"not installed; {use} needs it", install_hint(extra))
     yield _Finding(bool(linker), False, "linker", linker or "none (`optimize` does not need one)", hint)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -30,6 +33,17 @@ class CommandWithRest(click.Command):
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Name the rest in the usage line."""
         return [*super().collect_usage_pieces(ctx), f"[-- {self._rest}...]"]
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs what an extra of this package brings, for whoever has the package already."""
+    marks = (f"extra == '{extra}'", f'extra == "{extra}"')
+    wheels = [
+        requirement.partition(";")[0].strip()
+        for requirement in importlib.metadata.requires("llm-compiler") or ()
+        if requirement.endswith(marks) and not requirement.startswith("llm-compiler")
+    ]
+    return f"{sys.executable} -m pip install {shlex.join(wheels)}  (the extra [{extra}])"
 
 
 def rest_of(ctx: click.Context) -> list[str]:

@@ -375,7 +375,7 @@ def _of_cuda(project: Project, path: str, place: Path, hints: str) -> CompileCom
     """The device side of a .cu file. Its module is for NVPTX, which clang has and our libLLVM has not."""
     cuda = cuda_path(place)
     if cuda is None:
-        detail = f"no CUDA headers: pip install 'llm-compiler[{CUDA_EXTRA}]'"
+        detail = f"no CUDA headers: the extra [{CUDA_EXTRA}] of this package brings them"
         return Skipped(project.name, _below(path, project), "no CUDA headers", detail)
     flags = (
         *("-x", "cuda", "--cuda-device-only", f"--cuda-gpu-arch={_CUDA_ARCHITECTURE}", f"--cuda-path={cuda}"),
