@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
+import resource
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -224,4 +224,5 @@ def _timed(made: Made, clock: Clock) -> Iterator[None]:
 
 
 def _cpu_seconds() -> float:
-    return sum(os.times()[:4])
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
