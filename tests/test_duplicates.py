@@ -122,3 +122,13 @@ def test_the_marks_are_the_same_however_little_fits_into_memory(functions, marks
         monkeypatch.setattr(duplicates, "_IDS_AT_ONCE", ids)
         monkeypatch.setattr(duplicates, "_TEST_UNITS_AT_ONCE", units)
         assert marks(tests, others) == whole
+
+
+def test_a_module_without_functions_is_compared_by_its_whole_text(tmp_path):
+    tables = [f"@table = global i32 {number}\n" for number in (1, 2, 1)]
+    test, train = tmp_path / "test.parquet", tmp_path / "train.parquet"
+    write_units(test, [unit(tables[0], split="test")])
+    write_units(train, [unit(tables[1]), unit(tables[2])])
+    marks = mark([test], [train])
+    assert list(marks[test]) == [KEPT]
+    assert list(marks[train]) == [KEPT, EXACT]

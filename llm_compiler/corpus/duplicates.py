@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -84,5 +85,6 @@ def _mark_similar(
 def _sketch(text: str) -> RMinHash:
     lines = [_VALUE.sub("", line) for line in text.splitlines() if line.startswith("  ")]
     sketch = RMinHash(num_perm=_PERMUTATIONS, seed=_SEED)
-    sketch.update([f"{one}\n{other}" for one, other in zip(lines, [*lines[1:], ""], strict=True)] or [text])
+    # A module without functions is the set of its own text.
+    sketch.update([f"{one}\n{other}" for one, other in pairwise([*lines, ""])] if lines else [text])
     return sketch
