@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import json
 import os
@@ -19,7 +18,7 @@ from llm_compiler.llvm.elf import object_size, symbols
 from llm_compiler.llvm.frontend import Source, lower, optimise_for_size, unoptimised
 from llm_compiler.llvm.size import PROTOCOLS, SHIP
 from llm_compiler.llvm.toolchain import Toolchain
-from tests.conftest import ROOT, RunLlmc
+from tests.conftest import ROOT, RunLlmc, marked
 
 LZ = ROOT / "examples" / "lz.c"
 QUICK = ("--budget", "4", "-j", "1")
@@ -408,16 +407,6 @@ def test_a_folder_that_may_not_be_written_leaves_the_old_file(llmc: RunLlmc, sou
     assert "Permission denied" in only_line(llmc("optimize", source, "-o", "build/", *QUICK, preexec_fn=like_everybody))
     folder.chmod(0o755)
     assert (folder / "sum.o").read_bytes() == b"old"
-
-
-def marked(marker: str) -> list[int]:
-    """Processes with this text in their environment."""
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if marker.encode() in environment.read_bytes():
-                found.append(int(environment.parent.name))
-    return found
 
 
 @pytest.mark.parametrize(

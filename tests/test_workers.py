@@ -16,7 +16,7 @@ import pytest
 from llm_compiler.llvm.library import LLVMError
 from llm_compiler.llvm.workers import Failure, Limits, WorkerError, Workers
 from tests import worker_functions as functions
-from tests.conftest import ROOT
+from tests.conftest import ROOT, marked
 
 
 def test_answers_come_in_the_order_of_the_items() -> None:
@@ -237,16 +237,6 @@ def becomes_true(condition: Callable[[], bool], seconds: float = 20) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def marked(marker: str) -> list[int]:
-    """Processes with this text in their environment."""
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if marker.encode() in environment.read_bytes():
-                found.append(int(environment.parent.name))
-    return found
 
 
 @pytest.mark.parametrize("how", ["spin", "sleep", "answer"])

@@ -16,8 +16,7 @@ from llm_compiler.corpus.commands import CompileCommand
 from llm_compiler.corpus.normalise import normalise
 from llm_compiler.corpus.split import split
 from llm_compiler.corpus.unit import Kind, Split, Unit, unit_id
-from llm_compiler.llvm.elf import object_size
-from llm_compiler.llvm.evaluate import oz_passes
+from llm_compiler.llvm.evaluate import emitted_size, oz_passes
 from llm_compiler.llvm.frontend import CompileError, Source, unoptimised
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.module import Context, Machine, Module
@@ -175,25 +174,19 @@ class Measurer:
             return replace(
                 unit,
                 instructions=instructions,
-                unoptimised_ship=_emitted(context, bitcode, ship),
+                unoptimised_ship=emitted_size(context, bitcode, ship).total,
                 oz_ship=self._optimised(context, bitcode, ship, SHIP),
-                unoptimised_paper=_emitted(context, bitcode, paper),
+                unoptimised_paper=emitted_size(context, bitcode, paper).total,
                 oz_paper=self._optimised(context, bitcode, paper, PAPER),
             )
-        except (LLVMError, ValueError):
+        except LLVMError:
             return None
 
     def _optimised(self, context: Context, bitcode: bytes, machine: Machine, protocol: Protocol) -> int:
         with context.parse(bitcode) as module:
             module.run(self._passes[protocol.name], machine)
-            optimised = module.bitcode()  # read back, as the evaluator does it
-        return _emitted(context, optimised, machine)
-
-
-def _emitted(context: Context, bitcode: bytes, machine: Machine) -> int:
-    with context.parse(bitcode) as module:
-        module.expand_bcmp()
-        return object_size(module.emit(machine)).total
+            optimised = module.bitcode()
+        return emitted_size(context, optimised, machine).total
 
 
 class _Machines:

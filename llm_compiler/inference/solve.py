@@ -122,12 +122,12 @@ class Solver:
             raise CompileError(failures[0].detail)  # the module's fault, not that of every list
         best = [at for total, at in sorted(sized) if total < baseline.total][:_CONFIRMED]
         passes, size, module = self._confirm(source, compiled, best)
-        if module is None:
-            output = compiled.baseline if emit == "obj" else None
-            if output is None:
-                output = optimise_for_size(self._toolchain, source, self._protocol, emit)[0]
-        else:
+        if module is not None:
             output = lower(self._toolchain, module, self._protocol, source.flags, emit)
+        elif emit == "obj":
+            output = compiled.baseline
+        else:
+            output = optimise_for_size(self._toolchain, source, self._protocol, emit)[0]
         return Solution(
             source,
             baseline,

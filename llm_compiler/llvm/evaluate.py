@@ -60,14 +60,7 @@ class Evaluator:
             candidate.verify()
             bitcode = candidate.bitcode()
             instructions = candidate.instruction_count() if job.keep else None
-        # Bitcode forgets the order of use-lists, and code generation goes by it. What is measured is therefore what was
-        # read back, which is also what clang gets when it emits the object that the user keeps.
-        with context.parse(bitcode) as optimised:
-            optimised.expand_bcmp()
-            try:
-                size = object_size(optimised.emit(machine))
-            except ValueError as error:
-                raise LLVMError(f"target {optimised.triple}: {error}") from error
+        size = emitted_size(context, bitcode, machine)
         return Evaluation(size, bitcode if job.keep else None, instructions)
 
     def _open(self, job: Job) -> tuple[Context, Machine]:
@@ -91,6 +84,20 @@ class Evaluator:
                 machine.close()
             self._context.close()
             self._context = None
+
+
+def emitted_size(context: Context, bitcode: bytes, machine: Machine) -> Size:
+    """Size of the object that the back end makes of a module. LLVMError where it cannot, or makes no ELF.
+
+    Bitcode forgets the order of use-lists, and code generation goes by it. What is measured is therefore always what
+    was read back, which is also what clang gets when it emits the object that the user keeps.
+    """
+    with context.parse(bitcode) as module:
+        module.expand_bcmp()
+        try:
+            return object_size(module.emit(machine))
+        except ValueError as error:
+            raise LLVMError(f"target {module.triple}: {error}") from error
 
 
 def oz_passes(version: str, protocol: Protocol) -> str:

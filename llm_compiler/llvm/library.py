@@ -40,7 +40,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "LLVMGetTarget": (c_char_p, [Ref]),
     "LLVMGetModuleFlag": (Ref, [Ref, c_char_p, c_size_t]),
     "LLVMMetadataAsValue": (Ref, [Ref, Ref]),
-    "LLVMGetModuleContext": (Ref, [Ref]),
     "LLVMConstIntGetZExtValue": (c_uint64, [Ref]),
     "LLVMGetNumOperands": (c_int, [Ref]),
     "LLVMGetOperand": (Ref, [Ref, c_uint]),
@@ -61,7 +60,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "LLVMIsDeclaration": (c_int, [Ref]),
     "LLVMGetLinkage": (c_int, [Ref]),
     "LLVMSetLinkage": (None, [Ref, c_int]),
-    "LLVMGetUnnamedAddress": (c_int, [Ref]),
     "LLVMSetComdat": (None, [Ref, Ref]),
     "LLVMGlobalGetValueType": (Ref, [Ref]),
     "LLVMGetTypeKind": (c_int, [Ref]),
@@ -69,7 +67,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "LLVMAddGlobal": (Ref, [Ref, Ref, c_char_p]),
     "LLVMDeleteGlobal": (None, [Ref]),
     "LLVMReplaceAllUsesWith": (None, [Ref, Ref]),
-    "LLVMRemoveGlobalIFunc": (None, [Ref]),
     # instructions
     "LLVMGetFirstBasicBlock": (Ref, [Ref]),
     "LLVMGetNextBasicBlock": (Ref, [Ref]),
@@ -81,8 +78,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "LLVMDisposePassBuilderOptions": (None, [Ref]),
     "LLVMPassBuilderOptionsSetLoopVectorization": (None, [Ref, c_int]),
     "LLVMPassBuilderOptionsSetSLPVectorization": (None, [Ref, c_int]),
-    "LLVMPassBuilderOptionsSetLoopUnrolling": (None, [Ref, c_int]),
-    "LLVMPassBuilderOptionsSetLoopInterleaving": (None, [Ref, c_int]),
     # targets
     "LLVMGetFirstTarget": (Ref, []),
     "LLVMGetNextTarget": (Ref, [Ref]),
