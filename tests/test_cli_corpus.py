@@ -123,8 +123,8 @@ def test_a_second_build_in_the_same_folder_is_refused(corpus, tmp_path):
     from llm_compiler.corpus.store import locked
 
     write(tmp_path / "src", {"a.c": CLAMP})
-    with locked(copy):
-        assert "another build is at work" in one_line(llmc("corpus", "build", tmp_path / "src", "--out", copy))
+    with locked(copy / "corpus.json"):
+        assert "another run is at work" in one_line(llmc("corpus", "build", tmp_path / "src", "--out", copy))
     assert product(copy) == product(corpus)
 
 

@@ -153,9 +153,10 @@ def test_a_full_disk_is_noticed_before_anything_is_made(tmp_path, monkeypatch):
 
 def test_two_builds_cannot_be_at_work_in_one_folder(tmp_path):
     open_for_building(tmp_path, LLVM, True)
-    with locked(tmp_path), pytest.raises(CorpusError, match="another build"), locked(tmp_path):
+    header = tmp_path / "corpus.json"
+    with locked(header), pytest.raises(CorpusError, match="another run"), locked(header):
         pass
-    with locked(tmp_path):
+    with locked(header):
         pass
 
 

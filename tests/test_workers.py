@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,3 +311,48 @@ def test_a_workers_memory_stays_below_what_the_issue_allows() -> None:
         grown = list(workers.map([40 << 20] * 12))
     assert len({process for process, _ in grown}) > 2
     assert max(resident for _, resident in grown) < 200 << 20
+
+
+# -- in steps
+
+
+def test_an_item_done_in_steps_goes_on_where_it_died() -> None:
+    deaths = {1: "segfault", 4: "spin", 5: "abort", 6: "eat", 8: "invalid"}
+    with Workers[Any, Any](functions.Counting(), count=1, limits=Limits(seconds=0.5, megabytes=300)) as workers:
+        (answer,) = workers.map([(10, deaths)])
+    reasons = {1: "crashed", 4: "timeout", 5: "crashed", 6: "memory", 8: "invalid"}
+    assert {at: step.reason for at, step in enumerate(answer) if isinstance(step, Failure)} == reasons
+    assert [step for step in answer[1:] if not isinstance(step, Failure)] == [2, 3, 7, 9]
+
+
+def test_every_step_has_the_time_limit_to_itself() -> None:
+    with Workers[Any, Any](functions.SlowSteps(), count=1, limits=Limits(seconds=1)) as workers:
+        assert list(workers.map([6])) == [list(range(6))]
+
+
+def test_items_in_steps_are_answered_in_order_by_several_workers() -> None:
+    items = [(3 + n % 5, {1: "segfault"} if n % 3 == 0 else {}) for n in range(40)]
+    with Workers[Any, Any](functions.Counting(), count=2) as workers:
+        answers = list(workers.map(items))
+    assert [len(answer) for answer in answers] == [count for count, _ in items]
+    assert [isinstance(answer[1], Failure) for answer in answers] == [bool(deaths) for _, deaths in items]
+
+
+def test_a_step_outlives_the_worker_that_made_it() -> None:
+    """The server is killed from outside in the middle of an item: what it had yielded stays, and is not done again."""
+    with Workers[Any, Any](functions.KillItsServer(), count=1) as workers:
+        (answer,) = workers.map([5])
+    assert answer[0] != answer[-1]  # two processes
+    assert answer[1:-1] == [1, 2, 3, 4]
+
+
+def test_an_item_that_only_dies_is_given_up() -> None:
+    with Workers[Any, Any](functions.Counting(), count=1) as workers:
+        (answer,) = workers.map([(1000, dict.fromkeys(range(1000), "exit"))])
+    assert 1 < len(answer) <= 100
+    assert all(isinstance(step, Failure) for step in answer)
+
+
+def test_what_is_wrong_with_a_step_of_ours_is_an_exception() -> None:
+    with Workers[Any, Any](functions.Counting(), count=1) as workers, pytest.raises(WorkerError, match="KeyError"):
+        list(workers.map([(5, {2: "exception"})]))

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from llm_compiler.llvm.library import Library, LLVMError
@@ -126,3 +126,36 @@ def grow(size: int) -> tuple[int, int]:
     """Leak on purpose; tells who did it and its resident bytes."""
     _kept.append(b"x" * size)
     return os.getpid(), int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+class Counting:
+    """Works in steps: yields the numbers below the item; dies at the ones that the item names."""
+
+    def steps(self, item: tuple[int, dict[int, str]], past: list[object]) -> Iterator[object]:
+        count, deaths = item
+        for number in range(len(past), count):
+            if number in deaths:
+                misbehave(deaths[number])
+            yield number if number else os.getpid()
+
+
+class SlowSteps:
+    """Each step burns a quarter of a second."""
+
+    def steps(self, item: int, past: list[object]) -> Iterator[object]:
+        for number in range(len(past), item):
+            until = time.process_time() + 0.25
+            while time.process_time() < until:
+                pass
+            yield number
+
+
+class KillItsServer:
+    """Kills the server above it once, in the middle; the first and the last step tell who did them."""
+
+    def steps(self, item: int, past: list[object]) -> Iterator[object]:
+        for number in range(len(past), item + 1):
+            if number == 3 and not past:  # in the first life, which began with nothing
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(60)
+            yield os.getpid() if number in (0, item) else number

@@ -14,6 +14,9 @@ _COMMANDS = {
     "optimize": "llm_compiler.cli.optimize:optimize",
     "passes": "llm_compiler.cli.passes:passes",
     "corpus": "llm_compiler.cli.corpus:corpus",
+    "tune": "llm_compiler.cli.tune:tune",
+    "passlist": "llm_compiler.cli.passlist:passlist",
+    "portfolio": "llm_compiler.cli.tune:portfolio",
     "doctor": "llm_compiler.cli.doctor:doctor",
     "completion": "llm_compiler.cli.completion:completion",
 }

@@ -38,6 +38,11 @@ _LONGEST_LINE = 300
     show_default=True,
     help="Pass lists to try on each file; 0 is clang -Oz.",
 )
+@click.option(
+    "--portfolio",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The lists to try, as `llmc portfolio build` writes them.  [default: the shipped ones]",
+)
 @jobs_option
 @click.option(
     "--protocol",
@@ -57,6 +62,7 @@ def optimize(
     output: str | None,
     emit: Emit,
     budget: int,
+    portfolio: Path | None,
     jobs: int,
     protocol: str,
     language: Language | None,
@@ -79,7 +85,7 @@ def optimize(
     flags = _clang_flags(rest_of(ctx))
     outputs = {} if dry_run else _outputs(files, output, _SUFFIXES[emit])
     toolchain = find(llvm)
-    candidates = load(vocabulary(toolchain))[:budget]
+    candidates = load(vocabulary(toolchain), protocol, portfolio)[:budget]
     from llm_compiler.cli.progress import Bar  # rich takes its time
 
     sources, failed = _sources(files, language, flags)

@@ -100,7 +100,7 @@ def build(
 ) -> dict[str, Any]:
     """Build or resume the corpus in `out`, and return its manifest. CorpusError where `out` must not be touched."""
     open_for_building(out, toolchain.version, options.translation_units)
-    with locked(out):
+    with locked(out / "corpus.json"):
         open_tasks = [task for task in tasks if not task.is_done(out)]
         for task in tasks:
             if task not in open_tasks:

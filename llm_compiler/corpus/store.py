@@ -161,13 +161,13 @@ def _described(header: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def locked(corpus: Path) -> Iterator[None]:
-    """Nobody else builds in this folder meanwhile; the lock goes with the process, however it ends. CorpusError."""
-    with (corpus / "corpus.json").open("rb") as file:
+def locked(header: Path) -> Iterator[None]:
+    """Nobody else works in this file's folder meanwhile; the lock goes with the process. CorpusError."""
+    with header.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CorpusError(f"{corpus}: another build is at work in it") from None
+            raise CorpusError(f"{header.parent}: another run is at work in it") from None
         yield
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from llm_compiler.llvm.elf import object_size
+from llm_compiler.llvm.elf import Symbols, object_size, symbols
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.module import Context, Machine
 from llm_compiler.llvm.size import PROTOCOLS, Protocol, Size
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 
 _OZ_LESS_VERSION = 23
-_CONTEXT_LIFE = 500
-"""Evaluations after which a context is thrown away: it keeps every type and constant that a pass ever made."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,57 @@ class Evaluation:
     instructions: int | None = None
 
 
+class Subject:
+    """A module that many lists are tried on: read, verified, and its sizes remembered. To be closed."""
+
+    def __init__(self, library: Library, module: bytes) -> None:
+        """LLVMError for what is no module, or does not verify."""
+        self.module = module
+        self._library = library
+        with Context(library) as context, context.parse(module) as parsed:
+            parsed.verify()
+            self._machines = {name: parsed.machine(protocol) for name, protocol in PROTOCOLS.items()}
+        self._sizes: dict[tuple[str, bytes], Size] = {}
+        self._interface: Symbols | None = None
+
+    def evaluate(self, passes: str, protocol: str, *, keep: bool = False) -> Evaluation:
+        """Apply, verify, emit, measure. LLVMError for a list that LLVM refuses, or a result that does not verify.
+
+        Many lists end in the same module, and the same module is the same object: it is emitted once.
+        """
+        machine = self._machines[protocol]
+        # A new context each time: one that has seen a struct type before renames the next of that name.
+        with Context(self._library) as context, context.parse(self.module) as candidate:
+            candidate.run(passes, machine)
+            candidate.verify()
+            bitcode = candidate.bitcode()
+            instructions = candidate.instruction_count() if keep else None
+            key = protocol, hashlib.blake2b(bitcode, digest_size=16).digest()
+            if key not in self._sizes:
+                self._sizes[key] = self._measure(emitted(context, bitcode, machine))
+        return Evaluation(self._sizes[key], bitcode if keep else None, instructions)
+
+    def must_link_like(self, passes: str) -> None:
+        """From now on an object that cannot stand in for the one that these passes make is an `UnlinkableError`."""
+        with Context(self._library) as context, context.parse(self.module) as candidate:
+            candidate.run(passes, self._machines["ship"])
+            self._interface = symbols(emitted(context, candidate.bitcode(), self._machines["ship"]))
+
+    def _measure(self, contents: bytes) -> Size:
+        if self._interface is not None and not symbols(contents).replaces(self._interface):
+            raise UnlinkableError("defines less than -Oz's object does, or needs more")
+        return _size_of(contents)
+
+    def close(self) -> None:
+        """Dispose of the target machines."""
+        for machine in self._machines.values():
+            machine.close()
+
+
+class UnlinkableError(LLVMError):
+    """An object that would not link where -Oz's does."""
+
+
 class Evaluator:
     """The function that workers run. Jobs on one module should come together: the one before is remembered."""
 
@@ -48,56 +98,39 @@ class Evaluator:
     def prepare(self) -> None:
         """Load libLLVM."""
         self._library = Library(self._path)
-        self._context: Context | None = None
-        self._machines: dict[str, Machine] = {}
-        self._source, self._uses = b"", 0
+        self._subject: Subject | None = None
 
     def __call__(self, job: Job) -> Evaluation:
         """Raises LLVMError for a module or list that LLVM refuses, or a result that does not verify."""
-        context, machine = self._open(job)
-        with context.parse(job.module) as candidate:
-            candidate.run(job.passes, machine)
-            candidate.verify()
-            bitcode = candidate.bitcode()
-            instructions = candidate.instruction_count() if job.keep else None
-        size = emitted_size(context, bitcode, machine)
-        return Evaluation(size, bitcode if job.keep else None, instructions)
-
-    def _open(self, job: Job) -> tuple[Context, Machine]:
-        """A context and a machine for the job's module, which is verified when it is new."""
-        if self._context is None or self._source != job.module:
-            self._close()
-            with Context(self._library) as context, context.parse(job.module) as module:
-                module.verify()
-                self._machines = {name: module.machine(protocol) for name, protocol in PROTOCOLS.items()}
-            self._context, self._source, self._uses = Context(self._library), job.module, 0
-        # A struct type whose name the context has seen before is renamed: what is kept must not tell what came before.
-        elif job.keep or self._uses >= _CONTEXT_LIFE:
-            self._context.close()
-            self._context, self._uses = Context(self._library), 0
-        self._uses += 1
-        return self._context, self._machines[job.protocol]
-
-    def _close(self) -> None:
-        if self._context is not None:
-            for machine in self._machines.values():
-                machine.close()
-            self._context.close()
-            self._context = None
+        if self._subject is None or self._subject.module != job.module:
+            if self._subject is not None:
+                self._subject.close()
+                self._subject = None
+            self._subject = Subject(self._library, job.module)
+        return self._subject.evaluate(job.passes, job.protocol, keep=job.keep)
 
 
 def emitted_size(context: Context, bitcode: bytes, machine: Machine) -> Size:
-    """Size of the object that the back end makes of a module. LLVMError where it cannot, or makes no ELF.
+    """Size of the object that the back end makes of a module. LLVMError where it cannot, or makes no ELF."""
+    return _size_of(emitted(context, bitcode, machine))
+
+
+def emitted(context: Context, bitcode: bytes, machine: Machine) -> bytes:
+    """The object that the back end makes of a module. LLVMError where it cannot.
 
     Bitcode forgets the order of use-lists, and code generation goes by it. What is measured is therefore always what
     was read back, which is also what clang gets when it emits the object that the user keeps.
     """
     with context.parse(bitcode) as module:
         module.expand_bcmp()
-        try:
-            return object_size(module.emit(machine))
-        except ValueError as error:
-            raise LLVMError(f"target {module.triple}: {error}") from error
+        return module.emit(machine)
+
+
+def _size_of(contents: bytes) -> Size:
+    try:
+        return object_size(contents)
+    except ValueError as error:
+        raise LLVMError(f"the object that the back end made is {error}") from error
 
 
 def oz_passes(version: str, protocol: Protocol) -> str:

@@ -9,6 +9,10 @@ takes the child down, the server says how it died and forks the next one within 
 the child's own timers, whose signals end it even inside LLVM; memory by its address space. When a server vanishes (a
 `kill -9`, the kernel's out-of-memory killer), its item goes once more to a new server, because it need not have been
 the item's fault.
+
+A function with a method `steps` works item by item in steps, each with the limits to itself. What it has yielded is
+kept: when the child dies, `steps` is begun again in the next child with all that, and the `Failure` of the step that
+killed it, as its past. A search over pass lists, of which one in fifty takes LLVM down, is then one item.
 """
 
 from __future__ import annotations
@@ -28,15 +32,16 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import Any, Generic, Literal, NoReturn, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeVar
 
 from llm_compiler.llvm.library import LLVMError
 
-Reason = Literal["crashed", "timeout", "memory", "invalid"]
+Reason = Literal["crashed", "timeout", "memory", "invalid", "unlinkable", "denied"]
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Item_contra = TypeVar("Item_contra", contravariant=True)
 
 _HEADER = struct.Struct("<Q")
 _RECYCLE_EXIT = 75
@@ -44,6 +49,8 @@ _RECYCLE_BYTES = 110 << 20
 """A child above this resident size makes room for a fresh one after its current item."""
 _CLOCK_FACTOR = 4
 _AHEAD_PER_WORKER = 8
+_DEATHS = 100
+"""In a row, without a step between them: then the item is given up."""
 _PIPE_BYTES = 1 << 20
 _TIMEOUT_SIGNALS = {signal.SIGPROF, signal.SIGALRM}
 _CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
@@ -61,7 +68,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an item has no answer. `detail` is for people: LLVM's last words, the signal, the limit."""
+    """Why an item has no answer. `detail` is for people: LLVM's last words, the signal, the limit.
+
+    Workers give the first four reasons; the last two are for those who judge answers.
+    """
 
     reason: Reason
     detail: str
@@ -71,24 +81,36 @@ class WorkerError(RuntimeError):
     """The function raised something other than `LLVMError`, or cannot run at all: our mistake, not the item's."""
 
 
+class Steps(Protocol[Item_contra]):
+    """A function that works in steps."""
+
+    def steps(self, item: Item_contra, past: list[Any]) -> Iterator[Any]:
+        """Yield what each step gives; the first `len(past)` have been done already, and are not to be yielded again."""
+
+
 class Workers(Generic[Item, Answer]):
     """A fixed number of workers for one function, to be used by one thread and closed (a context manager).
 
     `function` must be picklable; if it has a method `prepare`, each server calls that before it forks.
     It answers with a picklable value, or raises `LLVMError` for an item that is invalid. What `prepare` raises ends
     `map`: an `LLVMError` as it is, all else as a `WorkerError`.
+
+    With a method `steps(item, past)` in place of `__call__`, the answer is the list of what that yielded in all its
+    lives, a `Failure` where it died. It has to yield the same for the same past: it is given the past's values again.
     """
 
     def __init__(
         self,
-        function: Callable[[Item], Answer],
+        function: Callable[[Item], Answer] | Steps[Item],
         *,
         count: int | None = None,
         limits: Limits | Callable[[Item], Limits] = Limits(),
     ) -> None:
         self._function = pickle.dumps(function)
         self._limits = limits
-        self._slots = [_Slot(self._function) for _ in range(count or os.cpu_count() or 1)]
+        # A second item in the pipe would be read before the first is begun again.
+        self._waiting = 0 if hasattr(function, "steps") else 1
+        self._slots = [_Slot(self._function, self._waiting) for _ in range(count or os.cpu_count() or 1)]
 
     def map(self, items: Iterable[Item]) -> Iterator[Answer | Failure]:
         """Answers in the order of `items`, which are pulled only a few ahead of what has been taken."""
@@ -162,13 +184,16 @@ class _Sent:
     index: int
     request: bytes
     again: bool = True
+    past: list[Any] = field(default_factory=list)
+    """What its steps have yielded."""
 
 
 class _Slot:
     """The caller's side of one worker: at most one item in work and one waiting in the pipe behind it."""
 
-    def __init__(self, function: bytes) -> None:
+    def __init__(self, function: bytes, waiting: int) -> None:
         self._function = function
+        self._waiting = waiting
         self.sent: deque[_Sent] = deque()
         self._start()
 
@@ -198,21 +223,29 @@ class _Slot:
             return True
         needed = sum(len(sent.request) + _HEADER.size for sent in (*self.sent, following))
         # A page that is begun cannot be filled up by the next write.
-        return len(self.sent) == 1 and needed + 2 * resource.getpagesize() <= self._pipe_bytes
+        return len(self.sent) <= self._waiting and needed + 2 * resource.getpagesize() <= self._pipe_bytes
 
     def send(self, item: _Sent) -> None:
         self.sent.append(item)
+        self._request(item)
+
+    def _request(self, item: _Sent) -> None:
         self._write(item.request)
+        if not self._waiting:
+            self._write(pickle.dumps(item.past, protocol=pickle.HIGHEST_PROTOCOL))
 
     def _write(self, frame: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # the server is gone: `receive` finds out
             _write_frame(self._requests, frame)
 
     def receive(self) -> tuple[int, tuple[str, Any]] | None:
-        """The index and answer of the first item sent; None if the server vanished and what was sent is again."""
+        """The index and answer of the first item sent; None if it goes on, or was sent again as the server vanished."""
         frame = _read_frame(self.results)
         if frame is not None:
-            return self.sent.popleft().index, pickle.loads(frame)  # noqa: S301 - written by our own child
+            answer = pickle.loads(frame)  # noqa: S301 - written by our own child
+            if self._waiting or answer[0] in ("error", "unusable"):
+                return self.sent.popleft().index, answer
+            return self._step(*answer)
         status = self.restart()
         if status > 0 or -status in _CRASH_SIGNALS:  # servers run nothing of an item: they could not be made ready
             raise LLVMError(f"a worker could not be made ready ({_how(status)}); `llmc doctor` says what is missing")
@@ -222,8 +255,22 @@ class _Slot:
         if lost:
             self.sent.popleft()
         for sent in self.sent:
-            self._write(sent.request)
+            self._request(sent)
         return lost
+
+    def _step(self, kind: str, value: Any) -> tuple[int, tuple[str, Any]] | None:
+        """Keep what a step yielded; begin the item again where it died, and answer where it is at its end."""
+        item = self.sent[0]
+        item.again = True  # it has come further since
+        if kind == "step":
+            item.past.append(value)
+            return None
+        if kind != "end":
+            item.past.append(Failure(kind, value))  # type: ignore[arg-type]
+            if len(item.past) < _DEATHS or any(not isinstance(one, Failure) for one in item.past[-_DEATHS:]):
+                self._request(item)
+                return None
+        return self.sent.popleft().index, ("answer", item.past)
 
     def stop(self) -> int:
         """End the server. Returns its exit status, which is its own if it was gone already."""
@@ -336,7 +383,7 @@ def _how(status: int) -> str:
     return signal.Signals(-status).name if status < 0 else f"exit code {status}"
 
 
-def _work(function: Callable[[Any], Any], requests: int, results: int, last_words: int, owing: mmap.mmap) -> None:
+def _work(function: Any, requests: int, results: int, last_words: int, owing: mmap.mmap) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in _TIMEOUT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -344,28 +391,40 @@ def _work(function: Callable[[Any], Any], requests: int, results: int, last_word
     os.dup2(last_words, 2)
     idle = _memory_pages(0)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    in_steps = hasattr(function, "steps")
     while (frame := _read_frame(requests)) is not None:
         owing[0] = 1
+        past = pickle.loads(_read_frame(requests) or b"") if in_steps else None  # noqa: S301 - by our own parent
         try:
             limits, item = pickle.loads(frame)  # noqa: S301 - written by our own parent
             resource.setrlimit(resource.RLIMIT_AS, (idle + (limits.megabytes << 20), hard))
-            signal.setitimer(signal.ITIMER_PROF, limits.seconds)
-            signal.setitimer(signal.ITIMER_REAL, limits.seconds * _CLOCK_FACTOR)
-            answer = pickle.dumps(("answer", function(item)), protocol=pickle.HIGHEST_PROTOCOL)
+            _set_timers(limits.seconds)
+            if past is None:
+                answer = pickle.dumps(("answer", function(item)), protocol=pickle.HIGHEST_PROTOCOL)
+            else:
+                for value in function.steps(item, past):
+                    _set_timers(0)
+                    _write_frame(results, pickle.dumps(("step", value), protocol=pickle.HIGHEST_PROTOCOL))
+                    _set_timers(limits.seconds)
+                answer = pickle.dumps(("end", None))
         except LLVMError as error:
             answer = pickle.dumps(("invalid", str(error)))
         except MemoryError:
             answer = pickle.dumps(("memory", "over its memory limit"))
         except BaseException as error:
             answer = pickle.dumps(_trouble(error))
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _set_timers(0)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
         os.ftruncate(last_words, 0)
         _write_frame(results, answer)
         owing[0] = 0
         if _memory_pages(1) > _RECYCLE_BYTES:
             os._exit(_RECYCLE_EXIT)
+
+
+def _set_timers(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds * _CLOCK_FACTOR)
 
 
 class _UnusableError(Exception):

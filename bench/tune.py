@@ -1,0 +1,211 @@
+"""What searches gain over -Oz against evaluations for a unit, and what the bookkeeping costs.
+
+    python bench/tune.py CORPUS [--split test] [--functions 100] [--modules 10] [--portfolio FILE] [--longest 1000]
+    python bench/tune.py CORPUS --speed [--ray]
+
+Curves: every strategy, both size protocols, on the same units; the portfolio must have been learned on other projects
+(the shipped one is: it comes from the train split). Speed: evaluations per core-second of `llmc tune`'s engine against
+those of the bare evaluator on the same lists, and of Ray on this machine against the engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from llm_compiler.autotune.deny import load_denied
+from llm_compiler.autotune.engines import here, on_ray
+from llm_compiler.autotune.gain import gain
+from llm_compiler.autotune.label import Tried
+from llm_compiler.autotune.portfolio import load
+from llm_compiler.autotune.search import STRATEGIES
+from llm_compiler.autotune.searcher import Searcher, Settings, Task
+from llm_compiler.autotune.tune import names_of
+from llm_compiler.corpus.store import units
+from llm_compiler.corpus.unit import Unit
+from llm_compiler.llvm.evaluate import Evaluator, Job, oz_passes
+from llm_compiler.llvm.passes import Vocabulary
+from llm_compiler.llvm.size import PROTOCOLS
+from llm_compiler.llvm.toolchain import Toolchain, find
+from llm_compiler.llvm.vocabulary import vocabulary as ask
+from llm_compiler.llvm.workers import Failure, Workers
+
+BUDGETS = (1, 2, 5, 10, 30, 45, 50, 100, 400, 1000)
+LARGEST = 20_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--functions", type=int, default=100)
+    parser.add_argument("--modules", type=int, default=10)
+    parser.add_argument("--longest", type=int, default=1000, help="evaluations for a unit")
+    parser.add_argument("--strategies", nargs="*", default=list(STRATEGIES))
+    parser.add_argument("--protocols", nargs="*", default=list(PROTOCOLS))
+    parser.add_argument("--portfolio", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--ray", action="store_true")
+    options = parser.parse_args()
+    toolchain = find()
+    vocabulary = ask(toolchain)
+    chosen = choose(options)
+    kinds = [sum(unit.kind == kind for unit in chosen) for kind in ("function", "module")]
+    projects = len({unit.project for unit in chosen})
+    print(f"{kinds[0]} functions and {kinds[1]} modules of {projects} projects, split {options.split}\n")
+    if options.speed:
+        speed(chosen, toolchain, vocabulary, options)
+        return
+    for protocol in options.protocols:
+        for kind in ("function", "module"):
+            of_kind = [unit for unit in chosen if unit.kind == kind]
+            if of_kind:
+                curves(of_kind, kind, protocol, toolchain, vocabulary, options)
+
+
+def choose(options: argparse.Namespace) -> list[Unit]:
+    wanted = {"function": options.functions, "module": options.modules}
+    found: dict[str, list[Unit]] = {kind: [] for kind in wanted}
+    for unit in units(options.corpus, options.split):
+        if unit.oz_ship and unit.instructions <= LARGEST:
+            found[unit.kind].append(unit)
+    # Ids are hashes: the lowest are as good as at random, and stay the same when the corpus grows.
+    return [unit for kind, count in wanted.items() for unit in sorted(found[kind], key=lambda unit: unit.id)[:count]]
+
+
+def searcher(
+    name: str, budget: int, protocol: str, toolchain: Toolchain, vocabulary: Vocabulary, options: argparse.Namespace
+) -> Searcher:
+    known = [names_of(str(passes)) for passes in load(vocabulary, protocol, options.portfolio)]
+    settings = Settings(name, budget, protocol, options.seed, minimising=0)
+    oz = oz_passes(toolchain.version, PROTOCOLS[protocol])
+    return Searcher(toolchain.library, vocabulary, settings, known, load_denied(toolchain.version), oz)
+
+
+def run(function: Searcher, chosen: list[Unit], jobs: int) -> list[Tried]:
+    tasks = [Task(unit.id, unit.text.encode()) for unit in chosen]
+    ((_, records),) = here(function, [("all", tasks)], jobs, 30.0, lambda _: None)
+    return records
+
+
+def curves(
+    chosen: list[Unit],
+    kind: str,
+    protocol: str,
+    toolchain: Toolchain,
+    vocabulary: Vocabulary,
+    options: argparse.Namespace,
+) -> None:
+    budgets = [budget for budget in BUDGETS if budget <= options.longest]
+    print(f"## {kind} units, protocol {protocol}\n")
+    print("| search | lists | all bytes | geomean | median | improved | worst | failed |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in options.strategies:
+        started = time.perf_counter()
+        records = run(searcher(name, options.longest, protocol, toolchain, vocabulary, options), chosen, options.jobs)
+        records = [record for record in records if record.oz]
+        longest = max((len(record.trials) for record in records), default=0)
+        for budget in budgets:
+            pairs = [(record.oz, best(record, budget)) for record in records]
+            figures = gain(pairs)
+            failed = [trial.size is None for record in records for trial in record.trials[:budget]]
+            print(
+                f"| {name} | {budget} | {100 * figures.total:.2f} % | {100 * figures.geomean:.2f} % "
+                f"| {100 * figures.median:.2f} % | {100 * figures.improved:.0f} % "
+                f"| {100 * worst(records, budget):+.1f} % | {100 * statistics.fmean(failed):.1f} % |",
+                flush=True,
+            )
+            if budget >= longest:
+                break
+        print(f"<!-- {name}: {time.perf_counter() - started:.0f} s -->", flush=True)
+    print()
+
+
+def best(record: Tried, budget: int) -> int:
+    """With -Oz as the floor."""
+    return min([record.oz, *(trial.size for trial in record.trials[:budget] if trial.size is not None)])
+
+
+def worst(records: list[Tried], budget: int) -> float:
+    """The largest growth of any unit without the floor: what its best list alone would have done."""
+    growth = []
+    for record in records:
+        sizes = [trial.size for trial in record.trials[:budget] if trial.size is not None]
+        growth += [min(sizes) / record.oz - 1] if sizes else []
+    return max(growth, default=0.0)
+
+
+# -- speed
+
+
+def speed(chosen: list[Unit], toolchain: Toolchain, vocabulary: Vocabulary, options: argparse.Namespace) -> None:
+    function = searcher("guided", 60, "ship", toolchain, vocabulary, options)
+    tasks = [Task(unit.id, unit.text.encode()) for unit in chosen]
+    parts = [(f"part-{at}", tasks[at : at + 25]) for at in range(0, len(tasks), 25)]
+    ratios: dict[str, list[float]] = {"engine": [], "ray": []}
+    for _ in range(3):
+        started = cpu_seconds()
+        records = [
+            record for _, of_part in here(function, parts, options.jobs, 30.0, lambda _: None) for record in of_part
+        ]
+        engine = sum(len(record.trials) for record in records) / (cpu_seconds() - started)
+        jobs = list(same_lists(records, chosen, toolchain))
+        started = cpu_seconds()
+        failures = 0
+        with Workers(Evaluator(toolchain.library), count=options.jobs) as workers:
+            for answer in workers.map(jobs):
+                failures += isinstance(answer, Failure)
+        bare = len(jobs) / (cpu_seconds() - started)
+        ratios["engine"].append(engine / bare)
+        print(f"engine {engine:.1f}, bare evaluator {bare:.1f} evaluations per core-second: {engine / bare:.3f}")
+        if options.ray:
+            ratios["ray"].append(against_ray(function, parts, options))
+    for name, values in ratios.items():
+        if values:
+            print(
+                f"{name}: median {statistics.median(values):.3f}, all {', '.join(f'{value:.3f}' for value in values)}"
+            )
+
+
+def same_lists(records: list[Tried], chosen: list[Unit], toolchain: Toolchain) -> Iterator[Job]:
+    """The evaluations that a search made, and -Oz, as jobs for the bare evaluator."""
+    oz = oz_passes(toolchain.version, PROTOCOLS["ship"])
+    for record, unit in zip(records, chosen, strict=True):
+        yield Job(unit.text.encode(), oz)
+        for trial in record.trials:
+            if trial.reason != "denied":
+                yield Job(unit.text.encode(), trial.passes)
+
+
+def against_ray(function: Searcher, parts: list[tuple[str, list[Task]]], options: argparse.Namespace) -> float:
+    """Rates by the clock: CPU seconds of Ray's own processes are not ours to read. Both include their start."""
+    clocks = []
+    for engine in (
+        lambda: here(function, parts, options.jobs, 30.0, lambda _: None),
+        lambda: on_ray(function, parts, "local", 30.0, lambda _: None),
+    ):
+        started = time.perf_counter()
+        counted = sum(len(record.trials) for _, of_part in engine() for record in of_part)
+        clocks.append(counted / (time.perf_counter() - started))
+    print(f"here {clocks[0]:.1f}, ray {clocks[1]:.1f} evaluations per second: {clocks[1] / clocks[0]:.3f}")
+    return clocks[1] / clocks[0]
+
+
+def cpu_seconds() -> float:
+    """Of this process and of the children that have ended."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+if __name__ == "__main__":
+    random.seed(0)
+    main()
