@@ -11,14 +11,55 @@ static int a[N], b[N];
 static uint8_t bytes[N];
 static float f[N];
 
-NOINLINE static int dot(int n) { int s = 0; for (int i = 0; i < n; i++) s += a[i] * b[i]; return s; }
-NOINLINE static unsigned xored(int n) { unsigned s = 0; for (int i = 0; i < n; i++) s ^= (unsigned)a[i]; return s; }
-NOINLINE static int all_bits(int n) { int s = -1; for (int i = 0; i < n; i++) s &= a[i] | 64; return s; }
-NOINLINE static int most(int n) { int s = a[0]; for (int i = 1; i < n; i++) s = a[i] > s ? a[i] : s; return s; }
-NOINLINE static int sum_bytes(int n) { int s = 0; for (int i = 0; i < n; i++) s += bytes[i]; return s; }
-NOINLINE static uint8_t sum_in_byte(int n) { uint8_t s = 0; for (int i = 0; i < n; i++) s = (uint8_t)(s + bytes[i]);
-return s; }
-NOINLINE static float sum_floats(int n) { float s = 0; for (int i = 0; i < n; i++) s += f[i]; return s; }
+NOINLINE static int dot(int n)
+{
+    int s = 0;
+    for (int i = 0; i < n; i++)
+        s += a[i] * b[i];
+    return s;
+}
+NOINLINE static unsigned xored(int n)
+{
+    unsigned s = 0;
+    for (int i = 0; i < n; i++)
+        s ^= (unsigned)a[i];
+    return s;
+}
+NOINLINE static int all_bits(int n)
+{
+    int s = -1;
+    for (int i = 0; i < n; i++)
+        s &= a[i] | 64;
+    return s;
+}
+NOINLINE static int most(int n)
+{
+    int s = a[0];
+    for (int i = 1; i < n; i++)
+        s = a[i] > s ? a[i] : s;
+    return s;
+}
+NOINLINE static int sum_bytes(int n)
+{
+    int s = 0;
+    for (int i = 0; i < n; i++)
+        s += bytes[i];
+    return s;
+}
+NOINLINE static uint8_t sum_in_byte(int n)
+{
+    uint8_t s = 0;
+    for (int i = 0; i < n; i++)
+        s = (uint8_t)(s + bytes[i]);
+    return s;
+}
+NOINLINE static float sum_floats(int n)
+{
+    float s = 0;
+    for (int i = 0; i < n; i++)
+        s += f[i];
+    return s;
+}
 NOINLINE static int where_most(int n)
 {
     int at = 0;
@@ -44,8 +85,13 @@ NOINLINE static int any(int n, int x)
         found |= a[i] == x;
     return found;
 }
-NOINLINE static uint32_t horner(int n) { uint32_t h = 5381; for (int i = 0; i < n; i++) h = h * 33 + bytes[i];
-return h; }
+NOINLINE static uint32_t horner(int n)
+{
+    uint32_t h = 5381;
+    for (int i = 0; i < n; i++)
+        h = h * 33 + bytes[i];
+    return h;
+}
 NOINLINE static void carried(uint32_t *x, int n, int distance)
 {
     for (int i = distance; i < n; i++)
@@ -60,9 +106,18 @@ NOINLINE static int first_order(int n)
     }
     return changes;
 }
-NOINLINE static int alternating(int n) { int s = 0, sign = 1; for (int i = 0; i < n;
-i++, sign = -sign) s += sign * a[i]; return s; }
-NOINLINE static void histogram(int *counts, int n) { for (int i = 0; i < n; i++) counts[bytes[i] & 7]++; }
+NOINLINE static int alternating(int n)
+{
+    int s = 0, sign = 1;
+    for (int i = 0; i < n; i++, sign = -sign)
+        s += sign * a[i];
+    return s;
+}
+NOINLINE static void histogram(int *counts, int n)
+{
+    for (int i = 0; i < n; i++)
+        counts[bytes[i] & 7]++;
+}
 NOINLINE static int columns(int rows, int m[][5])
 {
     int product = 1;
