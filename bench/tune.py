@@ -2,10 +2,12 @@
 
     python bench/tune.py CORPUS [--split test] [--functions 100] [--modules 10] [--portfolio FILE] [--longest 1000]
     python bench/tune.py CORPUS --speed [--ray]
+    python bench/tune.py --check 60 [--suite examples ...]
 
 Curves: every strategy, both size protocols, on the same units; the portfolio must have been learned on other projects
 (the shipped one is: it comes from the train split). Speed: evaluations per core-second of `llmc tune`'s engine against
-those of the bare evaluator on the same lists, and of Ray on this machine against the engine.
+those of the bare evaluator on the same lists, and of Ray on this machine against the engine. Check: the share of random
+lists that PassListEval rejects, what a list costs, and which passes are to blame.
 """
 
 from __future__ import annotations
@@ -15,17 +17,20 @@ import random
 import resource
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from llm_compiler.autotune.deny import load_denied
+from llm_compiler.autotune.deny import denied, load_denied
 from llm_compiler.autotune.engines import here, on_ray
 from llm_compiler.autotune.gain import gain
 from llm_compiler.autotune.label import Tried
+from llm_compiler.autotune.passlisteval import PassListEval, blame
 from llm_compiler.autotune.portfolio import load
 from llm_compiler.autotune.search import STRATEGIES
 from llm_compiler.autotune.searcher import Searcher, Settings, Task
-from llm_compiler.autotune.tune import names_of
+from llm_compiler.autotune.suites import default_suite, load_suite
+from llm_compiler.autotune.tune import TOLERATED, names_of
 from llm_compiler.corpus.store import units
 from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.evaluate import Evaluator, Job, oz_passes
@@ -41,7 +46,7 @@ LARGEST = 20_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", type=Path, nargs="?")
     parser.add_argument("--split", default="test")
     parser.add_argument("--functions", type=int, default=100)
     parser.add_argument("--modules", type=int, default=10)
@@ -53,9 +58,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--check", type=int, help="random lists for PassListEval")
+    parser.add_argument("--suite", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     toolchain = find()
     vocabulary = ask(toolchain)
+    if options.check:
+        check(toolchain, vocabulary, options)
+        return
     chosen = choose(options)
     kinds = [sum(unit.kind == kind for unit in chosen) for kind in ("function", "module")]
     projects = len({unit.project for unit in chosen})
@@ -196,6 +206,35 @@ def against_ray(function: Searcher, parts: list[tuple[str, list[Task]]], options
         clocks.append(counted / (time.perf_counter() - started))
     print(f"here {clocks[0]:.1f}, ray {clocks[1]:.1f} evaluations per second: {clocks[1] / clocks[0]:.3f}")
     return clocks[1] / clocks[0]
+
+
+def check(toolchain: Toolchain, vocabulary: Vocabulary, options: argparse.Namespace) -> None:
+    rng = random.Random(options.seed)
+    lists = [vocabulary.random_list(rng) for _ in range(options.check)]
+    programs = [*default_suite(), *(program for path in options.suite for program in load_suite(path))]
+    with PassListEval(toolchain, programs, jobs=options.jobs, deny=(), tolerate=TOLERATED) as checker:
+        print(f"{len(checker.programs)} programs, {len(checker.left_out)} left out\n")
+        verdicts, seconds = [], []
+        started = time.perf_counter()
+        for verdict in checker.check(lists):
+            verdicts.append(verdict)
+            seconds.append(time.perf_counter() - started)
+            started = time.perf_counter()
+        counts = Counter(verdict.reason for verdict in verdicts)
+        entries = [entry for passes in lists if (entry := blame(checker, passes)) is not None]
+    rejected = sum(not verdict.ok for verdict in verdicts)
+    print(f"rejected {rejected} of {len(lists)} ({100 * rejected / len(lists):.0f} %; the paper: 9.85 %)")
+    print(", ".join(f"{count} {reason}" for reason, count in counts.most_common()))
+    of = {
+        ok: [took for took, verdict in zip(seconds, verdicts, strict=True) if verdict.ok is ok] for ok in (True, False)
+    }
+    for ok, name in ((True, "passes"), (False, "is rejected")):
+        if of[ok]:
+            print(f"seconds for a list that {name}, {options.jobs} workers: median {statistics.median(of[ok]):.1f}")
+    known = load_denied(toolchain.version)
+    new = [entry for entry in entries if not denied(vocabulary.nest(entry.passes), known)]
+    print(f"to blame: {Counter(','.join(entry.passes) for entry in entries).most_common()}")
+    print(f"of these not on the deny list: {[(entry.passes, entry.program, entry.detail) for entry in new]}")
 
 
 def cpu_seconds() -> float:

@@ -43,7 +43,7 @@ def test_a_denied_list_is_not_tried(llmc: RunLlmc) -> None:
 
 def test_lists_come_from_files(llmc: RunLlmc, tmp_path: Path) -> None:
     (tmp_path / "lists.txt").write_text("# good ones\nmodule(default<O1>)\n\n  function(dce) \n")
-    (tmp_path / "portfolio.toml").write_text('lists = ["module(default<Os>)"]')
+    (tmp_path / "portfolio.toml").write_text('[ship]\nlists = ["module(default<Os>)"]')
     done = llmc("passlist", "check", "--from", "lists.txt", "--from", "portfolio.toml", "--json", *SORT)
     lists = [entry["passes"] for entry in json.loads(done.stdout)["lists"]]
     assert lists == ["module(default<O1>)", "function(dce)", "module(default<Os>)"]
@@ -65,8 +65,8 @@ def test_what_fails_already_is_said(llmc: RunLlmc, tmp_path: Path) -> None:
     [
         (["module("], "pass list: expected a pass, found the end"),
         (["--from", "garbage.txt"], "garbage.txt: list 2: pass list: "),
-        (["--from", "garbage.toml"], "garbage.toml: not TOML"),
-        (["--from", "other.toml"], "other.toml: no `lists`"),
+        (["--from", "garbage.toml"], "garbage.toml is no portfolio"),
+        (["--from", "other.toml"], "other.toml is no portfolio"),
         (["--from", "missing.txt"], "missing.txt: No such file"),
         ([GOOD, "--suite", "garbage.jsonl"], "garbage.jsonl: line 1 is not a problem"),
         ([GOOD, "--suite", "missing"], "missing: a suite is a folder"),
