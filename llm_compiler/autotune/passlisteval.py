@@ -1,10 +1,9 @@
 """PassListEval: a pass list is trusted only if programs that check themselves, compiled with it, still pass.
 
 The verdict on a list is `ok`, or one of these reasons, counted by people and named in `REASONS`: the list was known to
-be bad (denied); LLVM did not survive it or refused it (crashed, timeout, memory, invalid); the object defines or needs
-other symbols than that of -Oz, or does not link (unlinkable); the program says that it is broken, dies or never ends
-(failed). Only the last is a miscompilation, and only that can be blamed on the passes that are in the list: what does
-not link mostly lacks `always-inline`.
+be bad (denied); LLVM did not survive it or refused it (crashed, timeout, memory, invalid); the object does not link
+(unlinkable); the program says that it is broken, dies or never ends (failed). Only the last is a miscompilation, and
+only that can be blamed on the passes that are in the list: what does not link mostly lacks `always-inline`.
 """
 
 from __future__ import annotations
@@ -26,11 +25,10 @@ from typing import Self
 
 from llm_compiler.autotune.deny import Denied, denied, load_denied
 from llm_compiler.autotune.suites import Program, SuiteError
-from llm_compiler.llvm.elf import Symbols, symbols
-from llm_compiler.llvm.evaluate import oz_passes
+from llm_compiler.llvm.evaluate import emitted, oz_passes
 from llm_compiler.llvm.execute import linker, run
 from llm_compiler.llvm.frontend import CompileError, Source, unoptimised
-from llm_compiler.llvm.library import Library, LLVMError
+from llm_compiler.llvm.library import Library
 from llm_compiler.llvm.module import Context
 from llm_compiler.llvm.passes import Element, PassList
 from llm_compiler.llvm.size import SHIP
@@ -54,7 +52,6 @@ class _Trial:
     bitcode: Path
     passes: str
     link: tuple[str, ...]
-    interface: Symbols | None
     known: Mapping[bytes, Verdict]
     """What became of objects (by their digest) that were tried before."""
 
@@ -63,8 +60,6 @@ class _Trial:
 class _Outcome:
     verdict: Verdict
     digest: bytes
-    interface: Symbols | None = None
-    """The object's symbols, if the trial had none to compare them with."""
 
 
 class _Tester:
@@ -80,18 +75,7 @@ class _Tester:
         """LLVMError where LLVM refuses the list or its result."""
         contents = self._emit(trial)
         digest = hashlib.blake2b(contents, digest_size=16).digest()
-        known = trial.known.get(digest)
-        if known and trial.interface is not None:
-            return _Outcome(known, digest)
-        try:
-            interface = symbols(contents)
-        except ValueError as error:
-            raise LLVMError(str(error)) from error
-        if trial.interface is None:
-            return _Outcome(known or self._run(trial.link, contents), digest, interface)
-        if not interface.replaces(trial.interface):
-            return _Outcome(Verdict(False, "unlinkable", _difference(interface, trial.interface)), digest)
-        return _Outcome(self._run(trial.link, contents), digest)
+        return _Outcome(trial.known.get(digest) or self._run(trial.link, contents), digest)
 
     def _emit(self, trial: _Trial) -> bytes:
         with (
@@ -101,10 +85,7 @@ class _Tester:
         ):
             module.run(trial.passes, machine)
             module.verify()
-            # As clang gets it, see `evaluate.emitted_size`.
-            with context.parse(module.bitcode()) as optimised:
-                optimised.expand_bcmp()
-                return optimised.emit(machine)
+            return emitted(context, module.bitcode(), machine)
 
     def _run(self, link: tuple[str, ...], contents: bytes) -> Verdict:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
@@ -124,14 +105,6 @@ class _Tester:
         return Verdict(False, "failed", f"{ended.how}: {words}" if words else ended.how)
 
 
-def _difference(interface: Symbols, wanted: Symbols) -> str:
-    if missing := sorted(wanted.defined - interface.defined):
-        return f"does not define {missing[0]}"
-    if extra := sorted(interface.undefined - wanted.undefined):
-        return f"needs {extra[0]}"
-    return f"also defines {min(interface.defined - wanted.defined)}"
-
-
 def _last_line(output: bytes) -> str:
     lines = output.decode(errors="replace").split("\n")
     line = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -145,7 +118,6 @@ class _Ready:
     program: Program
     bitcode: Path
     link: tuple[str, ...]
-    interface: Symbols | None
     known: dict[bytes, Verdict]
     size: int
     """Bytes of bitcode."""
@@ -264,7 +236,7 @@ class PassListEval:
         return self._learn(ready, answer)
 
     def _trial(self, ready: _Ready, passes: str) -> _Trial:
-        return _Trial(ready.bitcode, passes, ready.link, ready.interface, ready.known)
+        return _Trial(ready.bitcode, passes, ready.link, ready.known)
 
     def _learn(self, ready: _Ready, answer: _Outcome | Failure) -> Verdict:
         if isinstance(answer, Failure):
@@ -273,7 +245,7 @@ class PassListEval:
         return answer.verdict
 
     def _that_pass(self, compiled: Sequence[_Ready]) -> list[_Ready]:
-        """Those that pass their checks unoptimised and with -Oz, whose object then says what theirs must define."""
+        """Those that pass their checks unoptimised and with -Oz."""
         references = {"unoptimised": _UNOPTIMISED, "with -Oz": oz_passes(self.toolchain.version, SHIP)}
         pairs = [(ready, name) for ready in compiled for name in references]
         answers = self._workers.map(self._trial(ready, references[name]) for ready, name in pairs)
@@ -281,8 +253,6 @@ class PassListEval:
             verdict = self._learn(ready, answer)
             if not verdict.ok:
                 self.left_out.setdefault(ready.program.name, f"{name}: {verdict.reason}, {verdict.detail}")
-            elif isinstance(answer, _Outcome):
-                ready.interface = answer.interface
         return [ready for ready in compiled if ready.program.name not in self.left_out]
 
     # -- the front end
@@ -309,7 +279,7 @@ class PassListEval:
             flags = program.libraries
             link = linker(self.toolchain, program.language == "c++", flags, "unit.o", "program")
             bitcode = self._bitcode(program, number)
-            return _Ready(program, bitcode, link, None, {}, bitcode.stat().st_size)
+            return _Ready(program, bitcode, link, {}, bitcode.stat().st_size)
         except CompileError as error:
             return error
 
