@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -50,7 +51,18 @@ int kind(int c) {
 }
 """,
 }
-ARGUMENTS = ("--budget", 20, "--broadcast", 5, "-j", 2)
+SUITE = ROOT / "llm_compiler" / "autotune" / "suite"
+PROGRAMS = [SUITE / name for name in ("switch_wide.c", "loops_invariant_alias.c", "computed_goto.c", "recursion.c")]
+ARGUMENTS = (
+    "--budget",
+    20,
+    "--broadcast",
+    5,
+    "-j",
+    2,
+    "--no-default-suite",
+    *(word for path in PROGRAMS for word in ("--suite", path)),
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +103,7 @@ def test_every_label_is_what_the_compiler_says(tuned, toolchain):
     }
     made = list(labels(out))
     assert {label.unit for label in made} == set(texts)
-    assert len(made) >= 10
+    assert len(made) >= 5
     oz = oz_passes(toolchain.version, SHIP)
     jobs = [Job(texts[label.unit], label.passes or oz) for label in made]
     answers = list(evaluate(jobs, toolchain.library))
@@ -136,8 +148,8 @@ def test_the_summary_adds_up(tuned):
         assert f"{gain['before']:,}" in said
     assert sum(summary["trials"].values()) == sum(len(label.trials) for label in made)
     assert sum(summary["found by"].values()) == sum(bool(label.passes) for label in made)
-    assert summary["PassListEval"]["programs"] > 40
-    assert not summary["PassListEval"]["left out"]
+    assert summary["PassListEval"]["programs"] == len(PROGRAMS)
+    assert summary["PassListEval"]["left out"] == {}
 
 
 # -- resuming
@@ -188,12 +200,33 @@ def test_a_part_that_is_gone_is_made_again_and_a_broken_one_is_named(tuned, corp
 
 
 @pytest.mark.slow
-def test_ray_gives_the_same_bytes(tuned, corpus, tmp_path):
+def test_ray_gives_the_same_bytes_though_a_worker_vanishes(tuned, corpus, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed (the extra `cluster`)")
     out, _ = tuned
-    ended = llmc("tune", corpus, "--out", tmp_path / "labels", *ARGUMENTS, "--ray", "local")
-    assert ended.returncode == 0, ended.stderr.decode()
+    command = [sys.executable, "-m", "llm_compiler", "tune", corpus, "--out", tmp_path / "labels", *ARGUMENTS]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = False
+    with subprocess.Popen([*map(str, command), "--ray", "local"], env=environment) as process:
+        while process.poll() is None:
+            for worker in [] if killed else ray_workers("_elsewhere"):
+                os.kill(worker, signal.SIGKILL)
+                killed = True
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert killed
     assert product(tmp_path / "labels") == product(out)
+
+
+def ray_workers(function):
+    """Ray names its processes after what they run."""
+    found = []
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if command.read_bytes().startswith(b"ray::" + function.encode()):
+                found.append(int(command.parent.name))
+        except OSError:
+            continue
+    return found
 
 
 # -- what is refused
@@ -283,7 +316,7 @@ def test_a_rejected_list_stays_among_the_trials_and_out_of_the_label():
 
     verdicts = object.__new__(Verdicts)
     verdicts._known = {
-        "module(a)": Verdict(False, "failed", "examples/x.c: exit status 1"),
+        "module(a)": Verdict(False, "failed", "x.c: exit status 1"),
         "module(b)": Verdict(True, "ok"),
     }
     record = Tried("u", 100, (Trial("module(a)", 80), Trial("module(b)", 90), Trial("module(c)", 95)), 3, "module(a)")
