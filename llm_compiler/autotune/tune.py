@@ -242,11 +242,12 @@ class _Run:
             wanted = Counter(
                 first for lists in contenders.values() if (first := verdicts.first_not_rejected(lists)) is not None
             )
-            unknown = [passes for passes, _ in wanted.most_common() if not verdicts.knows(passes)][:left]
-            if not unknown:
+            ranked = sorted(wanted, key=lambda one: (-wanted[one], one))
+            unasked = [passes for passes in ranked if not verdicts.asked(passes)][:left]
+            if not unasked:
                 break
-            self._check(unknown, verdicts)
-            left = None if left is None else left - len(unknown)
+            self._check(unasked, verdicts)
+            left = None if left is None else left - len(unasked)
         folder = self._out / "labels"
         folder.mkdir(exist_ok=True)
         for part in self._part_names():
@@ -346,9 +347,8 @@ class _Run:
             write_records(folder / part, records, Tried)
 
     def _check(self, lists: Sequence[str], verdicts: Verdicts) -> None:
-        unknown = [passes for passes in lists if not verdicts.knows(passes)]
-        self._progress.begin("PassListEval", len(unknown))
-        for _ in verdicts.check(unknown):
+        self._progress.begin("PassListEval", len(lists))
+        for _ in verdicts.ask(lists):
             self._progress.advance(0, 0)
 
 
@@ -368,33 +368,42 @@ def _read_verdicts(path: Path) -> dict[str, Verdict]:
 
 
 class Verdicts:
-    """PassListEval's verdicts, remembered in a file of JSON lines, to which one is added at a time."""
+    """PassListEval's verdicts, remembered in a file of JSON lines, to which one is added at a time.
+
+    What an earlier run of the same command has left there counts only once it is asked for again: a run that was killed
+    must not know more than one that was not.
+    """
 
     def __init__(self, path: Path, checker: PassListEval) -> None:
         self._path, self._checker = path, checker
-        self._known = _read_verdicts(path)
+        self._remembered = _read_verdicts(path)
+        self._known: dict[str, Verdict] = {}
 
-    def knows(self, passes: str) -> bool:
-        """Whether the list has been checked."""
+    def asked(self, passes: str) -> bool:
+        """Whether there is a verdict on the list."""
         return passes in self._known
 
     def ok(self, passes: str) -> bool:
-        """Whether the list has been checked and has passed."""
+        """Whether there is one, and it has passed."""
         return passes in self._known and self._known[passes].ok
 
-    def check(self, lists: Sequence[str]) -> Iterator[Verdict]:
-        """Check these."""
+    def ask(self, lists: Sequence[str]) -> Iterator[Verdict]:
+        """The verdicts on these, in order: remembered, or made now."""
+        new = [passes for passes in lists if passes not in self._remembered]
+        made = self._checker.check(map(PassList.parse, new))
         with self._path.open("a") as file:
             file.write("\n")  # what a killed run left is no part of what comes now
-            for passes, verdict in zip(lists, self._checker.check(map(PassList.parse, lists)), strict=True):
-                self._known[passes] = verdict
-                file.write(json.dumps({"passes": passes, **asdict(verdict)}) + "\n")
-                file.flush()
-                yield verdict
+            for passes in lists:
+                if passes not in self._remembered:
+                    self._remembered[passes] = next(made)
+                    file.write(json.dumps({"passes": passes, **asdict(self._remembered[passes])}) + "\n")
+                    file.flush()
+                self._known[passes] = self._remembered[passes]
+                yield self._known[passes]
 
     def first_not_rejected(self, lists: Iterable[str]) -> str | None:
-        """The first that has passed, or has not been checked."""
-        return next((passes for passes in lists if not self.knows(passes) or self.ok(passes)), None)
+        """The first that has passed, or was not asked for."""
+        return next((passes for passes in lists if not self.asked(passes) or self.ok(passes)), None)
 
     def marked(self, trial: Trial) -> Trial:
         """The trial, with the verdict in it where the list was rejected."""
