@@ -41,7 +41,7 @@ from llm_compiler.llvm.vocabulary import vocabulary as ask
 from llm_compiler.llvm.workers import Failure, Workers
 
 BUDGETS = (1, 2, 5, 10, 30, 45, 50, 100, 400, 1000)
-LARGEST = 20_000
+LARGEST = 3_000
 
 
 def main() -> None:

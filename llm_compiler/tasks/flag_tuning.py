@@ -1,0 +1,220 @@
+"""Stage 3, flag tuning: unoptimised IR in, the pass list that makes its object smallest out.
+
+The prompt of the verbatim dialect is Meta's; it does not say how sizes are taken, which is that of the labels. Where
+nothing is smaller than -Oz, the list of the answer is `default<Oz>` alone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+
+from llm_compiler.autotune.deny import denied
+from llm_compiler.autotune.label import Label
+from llm_compiler.corpus.normalise import compact, normalise
+from llm_compiler.corpus.unit import Unit
+from llm_compiler.llvm.evaluate import Subject, UnlinkableError, oz_passes
+from llm_compiler.llvm.library import LLVMError
+from llm_compiler.llvm.module import Context
+from llm_compiler.llvm.passes import PassListError
+from llm_compiler.llvm.size import PAPER, PROTOCOLS
+from llm_compiler.llvm.verdict import Verdict
+from llm_compiler.tasks.answers import after_pass_list, blocks, named_numbers, pass_lists, two_numbers
+from llm_compiler.tasks.code import deny_list, restored, shown, written
+from llm_compiler.tasks.task import (
+    DIALECTS,
+    Dialect,
+    Example,
+    LeftOut,
+    Maker,
+    NoExampleError,
+    Pieces,
+    Tools,
+    known_name,
+)
+
+name = "flag_tuning"
+version = 1
+needs_label = True
+"""A unit without one has no example: those who walk a corpus need not come by it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How examples are made."""
+
+    dialect: Dialect = "verbatim"
+    code: bool = True
+    """Whether the answer ends with the optimised code; without, it is short."""
+    longest: int | None = None
+    """Characters of prompt and answer; what is longer is left out. None for no limit."""
+
+    def __post_init__(self) -> None:
+        known_name("dialect", self.dialect, DIALECTS)
+
+
+@dataclass(frozen=True)
+class Question:
+    """How does this module get small?"""
+
+    ir: str
+    """Verbatim."""
+    protocol: str = "ship"
+    oz: int | None = None
+    """Bytes with -Oz; None to have it measured."""
+    before: int | None = None
+    """Bytes as it is; None where nobody knows."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says, None for what it does not."""
+
+    passes: tuple[str, ...]
+    """One list, if it is a good answer."""
+    before: int | None = None
+    after: int | None = None
+    """Bytes."""
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Tuned(Verdict):
+    """A verdict on an answer, with real sizes in bytes; ok where the object is smaller than -Oz's.
+
+    The reason is `smaller`, `equal`, `larger`, `no pass list`, `two pass lists`, `invalid list`, `denied`, `invalid`
+    (LLVM refuses), `unlinkable` or `bad module`. A list that takes LLVM down does so to whoever checks it.
+    """
+
+    passes: str = ""
+    """The list in LLVM's syntax; empty where it is none."""
+    oz: int | None = None
+    before: tuple[int | None, int | None] = (None, None)
+    """Said, real."""
+    after: tuple[int | None, int | None] = (None, None)
+
+
+def ask_of(unit: Unit, protocol: str) -> Question:
+    """A question about a unit, which has been measured."""
+    if protocol == "paper":
+        return Question(unit.text, protocol, unit.oz_paper or None, unit.unoptimised_paper or None)
+    return Question(unit.text, protocol, unit.oz_ship or None, unit.unoptimised_ship or None)
+
+
+def examples(
+    unit: Unit, label: Label | None, tools: Tools, settings: Settings, rng: random.Random, *, skip: int = 0
+) -> Iterator[Example | LeftOut]:
+    """One, from the unit's label. ValueError for the label of another unit."""
+    if label is not None and label.unit != unit.id:
+        raise ValueError(f"the label of unit {label.unit} does not go with unit {unit.id}")
+    maker = Maker(name, version, unit, settings.dialect, settings.longest)
+    return maker.run([partial(_example, maker, label, tools, settings.code)], skip)
+
+
+def _example(maker: Maker, label: Label | None, tools: Tools, with_code: bool) -> Example:
+    if label is None:
+        raise NoExampleError("no label")
+    question = ask_of(maker.unit, label.protocol)
+    if not label.oz or question.before is None:
+        raise NoExampleError("no size")
+    asked = prompt(question, maker.dialect)
+    maker.room(asked)
+    best = label.passes or best_is_oz(label.llvm)
+    answer = Answer((best,), question.before, label.size)
+    if with_code:
+        passes = label.passes or oz_passes(label.llvm, PROTOCOLS[label.protocol])
+        printed = _optimised(maker.unit.text, passes, label.protocol, tools)
+        answer = replace(answer, code=compact(printed) if maker.dialect == "compact" else normalise(printed))
+    replay = {"passes": label.passes, "protocol": label.protocol, "seed": label.seed}
+    return maker.example(name, asked, write(answer, maker.dialect), **replay)
+
+
+def best_is_oz(llvm: str) -> str:
+    """The list that says that nothing beats -Oz."""
+    return f"module({oz_passes(llvm, PAPER)})"
+
+
+def _optimised(ir: str, passes: str, protocol: str, tools: Tools) -> str:
+    with Context(tools.library) as context, context.parse(ir.encode()) as module:
+        module.verify()
+        with module.machine(PROTOCOLS[protocol]) as machine:
+            module.run(passes, machine)
+        module.verify()
+        return module.print()
+
+
+def prompt(question: Question, dialect: Dialect) -> Pieces:
+    """Meta's, or the short one."""
+    start = "[INST] opt -p\n<code>"
+    if dialect == "verbatim":
+        start = "[INST] Tell me how to optimize this LLVM-IR for object file size:\n\n<code>"
+    return (start, True), (written(question.ir, dialect), False), ("</code> [/INST]", True)
+
+
+def write(answer: Answer, dialect: Dialect) -> Pieces:
+    """The text of an answer with one list and both sizes, whose code, if any, is in the dialect already."""
+    passes = shown(answer.passes[0], dialect)
+    if dialect == "compact":
+        sizes, gap = f"' {answer.before} {answer.after}", "\n"
+    else:
+        before = f"The input code has binary size {answer.before} bytes"
+        sizes, gap = f"'\n\n{before} and the output code has binary size {answer.after} bytes.", "\n\n"
+    start: Pieces = (("opt -p '", True), (passes, False), (sizes, True))
+    if answer.code is None:
+        return start
+    return *start, (f"{gap}<code>", True), (answer.code, False), ("</code>", True)
+
+
+def parse(text: str) -> Answer:
+    """All pass lists outside code, the sizes (the named ones, else two numbers after the list), the first block."""
+    inside, around = blocks(text)
+    words = "\n".join(around)
+    sizes = named_numbers(words, "binary size")
+    before, after = two_numbers(after_pass_list(words).lstrip("'\"`"))
+    if sizes:
+        before, after = (sizes[0], sizes[-1]) if len(sizes) > 1 else (None, sizes[0])
+    return Answer(pass_lists(words), before, after, inside[0] if inside else None)
+
+
+def check(question: Question, answer: Answer, tools: Tools) -> Tuned:
+    """Apply the list and compare bytes with -Oz. The model's code and numbers do not matter to the verdict."""
+    llvm = tools.vocabulary.version
+    if len(answer.passes) != 1:
+        return Tuned(False, "two pass lists" if answer.passes else "no pass list", " and ".join(answer.passes))
+    try:
+        passes = restored(answer.passes[0], tools.vocabulary)
+        refused = tools.vocabulary.may_propose(passes)
+    except PassListError as error:
+        return Tuned(False, "invalid list", str(error))
+    if refused:
+        return Tuned(False, "invalid list", refused)
+    if entry := denied(passes, deny_list(llvm)):
+        return Tuned(False, "denied", f"{','.join(entry.passes)}: {entry.detail}", str(passes))
+    try:
+        oz, size = _sizes(question, str(passes), tools)
+    except UnlinkableError as error:
+        return Tuned(False, "unlinkable", str(error), str(passes))
+    except LLVMError as error:
+        return Tuned(False, "invalid", str(error), str(passes))
+    reason = "smaller" if size < oz else "larger" if size > oz else "equal"
+    detail = f"{size} bytes, {oz} with -Oz"
+    before, after = (answer.before, question.before), (answer.after, size)
+    return Tuned(reason == "smaller", reason, detail, str(passes), oz, before, after)
+
+
+def _sizes(question: Question, passes: str, tools: Tools) -> tuple[int, int]:
+    """Bytes with -Oz and with the list."""
+    llvm = tools.vocabulary.version
+    baseline = oz_passes(llvm, PROTOCOLS[question.protocol])
+    with closing(Subject(tools.library, question.ir.encode())) as subject:
+        oz = question.oz
+        if oz is None:
+            oz = subject.evaluate(baseline, question.protocol).size.total
+        # What stands for -Oz here differs from that pass in small things.
+        if passes == best_is_oz(llvm):
+            return oz, oz
+        subject.must_link_like(oz_passes(llvm, PROTOCOLS["ship"]))
+        return oz, subject.evaluate(passes, question.protocol).size.total
