@@ -109,7 +109,7 @@ def test_constants_stay_with_their_names_and_unused_ones_go(llvm, context):
     assert "first" not in cut["b"]
     assert "@other" not in cut["b"]
     assert '@.str.1 = private unnamed_addr constant [7 x i8] c"second\\00"' in cut["b"]
-    assert "@seen = internal global i32 3" in cut["b"]
+    assert "@seen = linkonce_odr dso_local global i32 3" in cut["b"]
 
 
 def test_a_function_leaves_its_comdat_and_its_variables_keep_theirs(llvm, context):
@@ -218,3 +218,21 @@ def test_cutting_takes_time_in_proportion_to_the_file(llvm, context):
     count = len(list(split(text)))
     assert count == 1500
     assert count / (time.process_time() - start) > 150
+
+
+def test_a_variable_that_other_functions_write_is_not_taken_for_a_constant(llvm, context):
+    """`-Oz` would fold a load of what is internal and never written in the unit into its first value."""
+    text = """static int limit, kept[2] = {1, 2};
+static const int fixed[2] = {3, 4};
+void set(int x) { limit = x; }
+int over(int x) { static int calls; return ++calls, x > limit + kept[x & 1] + fixed[x & 1]; }
+"""
+    module = frontend.unoptimised(llvm, frontend.Source(None, "c", text.encode()))
+    with context.parse(module) as whole:
+        units = {unit.name: unit.text for unit in split(normalise(whole.print()))}
+    lines = [line.partition(" = ")[2] for line in units["over"].splitlines() if line.startswith("@")]
+    assert sum(line.startswith("linkonce_odr dso_local global") for line in lines) == 3
+    assert sum(line.startswith("internal constant") for line in lines) == 1
+    with context.parse(units["over"].encode()) as unit, unit.machine(SHIP) as machine:
+        unit.run("default<Oz>", machine)
+        assert "load i32, ptr @limit" in unit.print()

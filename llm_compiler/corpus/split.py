@@ -175,9 +175,11 @@ def split(text: str) -> Iterator[FunctionUnit]:
     """Every function that the module defines as a module of its own, in the module's order. ValueError if broken.
 
     The function becomes external and leaves its comdat; other functions, aliases and ifuncs become declarations;
-    variables that it reaches keep their initialisers; block addresses of other functions become the 1 that LLVM puts
-    for a deleted block. Names stay, private ones too. Global constructors, `llvm.used` and whatever is not reached stay
-    behind, and the file's own assembly does unless the function has inline assembly, which may use its macros.
+    variables that it reaches keep their initialisers. Those that only the module could see but that may change become
+    `linkonce_odr`, because other functions write them: -Oz would take the first value for the only one. Block addresses
+    of other functions become the 1 that LLVM puts for a deleted block. Names stay, private ones too. Global
+    constructors, `llvm.used` and whatever is not reached stay behind, and the file's own assembly does unless the
+    function has inline assembly, which may use its macros.
     Debug information makes every unit large: normalise the module first.
     """
     return _Splitter(ModuleText.read(text)).units()
@@ -196,6 +198,7 @@ class _Splitter:
             (declared if table == "functions" else module.variables)[name] = piece
         module.functions = declared
         module.aliases = {}
+        module.variables = {name: _shared(piece) for name, piece in module.variables.items()}
         for name in _LISTS:
             module.variables.pop(name, None)
         self.rank = {key: rank for rank, key in enumerate(module.definitions)}
@@ -331,6 +334,16 @@ def _declaration(function: str) -> str:
     parameters = _PARAMETER.sub("", line[start : end + 1])
     tail = "".join(match[0] for match in _DECLARED.finditer(line[end + 1 :].partition(" personality ")[0]))
     return f"declare {_external_words(words)}{name}({parameters}{tail}"
+
+
+def _shared(piece: str) -> str:
+    """The variable as one of which other modules have the same, if it is local to this one and may change."""
+    words, kind, rest = variable(piece)
+    if kind != "global" or LOCAL.isdisjoint(words):
+        return piece
+    name = piece.partition(" = ")[0]
+    kept = ["linkonce_odr", "dso_local", *(word for word in words if word not in LOCAL and word != "dso_local")]
+    return f"{name} = {' '.join(kept)} global {rest}"
 
 
 def _declared_alias(name: str, alias: str) -> tuple[str, str]:

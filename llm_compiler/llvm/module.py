@@ -17,6 +17,7 @@ from llm_compiler.llvm.library import DIAGNOSTIC_HANDLER, Library, LLVMError
 from llm_compiler.llvm.size import Protocol
 
 _EXTERNAL, _AVAILABLE_EXTERNALLY, _LINKONCE_ODR, _INTERNAL = 0, 1, 3, 8  # LLVMLinkage
+_LOCAL = (_INTERNAL, 9)  # internal, private
 _LASTING = (_EXTERNAL, 4, 5, 10)  # external, weak, weak_odr, common: kept even if nothing in the module uses them
 _RETURN_STATUS = 2  # LLVMVerifierFailureAction
 _RELOC_STATIC, _RELOC_PIC = 1, 2  # LLVMRelocMode
@@ -266,6 +267,8 @@ class Module:
     def extract(self, name: str) -> Module:
         """A new module with the function `name` alone: external, in no comdat, every other function a declaration.
 
+        Variables that only the module could see and that may change become `linkonce_odr`: other functions write them,
+        and linking the parts again makes them one.
         Global constructors and `llvm.used` stay behind, unused globals too. KeyError where `name` is not defined here.
         """
         with self.clone() as copy:
@@ -308,6 +311,8 @@ class Module:
         for variable in self._walk("LLVMGetFirstGlobal", "LLVMGetNextGlobal"):
             if (linkage := linkages.get(self._name(variable))) is not None:
                 library.LLVMSetLinkage(variable, linkage)
+            elif library.LLVMGetLinkage(variable) in _LOCAL and not library.LLVMIsGlobalConstant(variable):
+                library.LLVMSetLinkage(variable, _LINKONCE_ODR)
 
     def _discardable_variables(self) -> dict[str, int]:
         """Let `globaldce` drop every variable that is not used. Returns the linkages that they had."""
