@@ -60,14 +60,16 @@ class Searcher:
         vocabulary: Vocabulary,
         settings: Settings,
         known: Sequence[PassNames],
-        denied: Sequence[Denied],
+        denied_lists: Sequence[Denied],
         oz_passes: str,
     ) -> None:
         self._path = library
         self._vocabulary = vocabulary
         self._settings = settings
-        self._space = Space(tuple(one.name for one in vocabulary.proposable), tuple(known))
-        self._denied = denied
+        banned = {entry.passes for entry in denied_lists}
+        passes = tuple(one.name for one in vocabulary.proposable if (one.name,) not in banned)
+        self._space = Space(passes, tuple(known))
+        self._denied = denied_lists
         self._oz_passes = oz_passes
         common = dict.fromkeys(name for names in known for name in names)
         self._insertions = tuple(common)[:6]
