@@ -67,6 +67,7 @@ _DEFAULT_STRATEGY = next(iter(STRATEGIES))
     type=click.Path(exists=True, path_type=Path),
     help="More self-checking programs for PassListEval: a folder or a .jsonl. They are compiled and RUN.",
 )
+@click.option("--no-default-suite", is_flag=True, help="Only the programs of --suite.")
 @click.option("--timeout", type=float, default=30.0, show_default=True, help="CPU seconds for one list on one unit.")
 @click.option("--ray", metavar="ADDRESS", help="Search on this Ray cluster; `local` begins one here.")
 @jobs_option
@@ -115,11 +116,12 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
         given["checks"],
         jobs,
         given["timeout"],
-        None if ray is None else ray,
+        ray,
     )
     started = time.monotonic()
     try:
-        programs = [*default_suite(), *(program for path in given["suites"] for program in load_suite(path))]
+        programs = [] if given["no_default_suite"] else default_suite()
+        programs += [program for path in given["suites"] for program in load_suite(path)]
         with _Watch() as watch:
             summary = run(corpus, out, options, toolchain, vocabulary, programs, watch)
     except (CorpusError, SuiteError) as error:

@@ -1,0 +1,1 @@
+"""Rows that training eats: examples of the tasks, mixed by stage, packed to the context's length."""
