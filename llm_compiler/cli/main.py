@@ -17,6 +17,7 @@ _COMMANDS = {
     "tune": "llm_compiler.cli.tune:tune",
     "passlist": "llm_compiler.cli.passlist:passlist",
     "portfolio": "llm_compiler.cli.tune:portfolio",
+    "data": "llm_compiler.cli.data:data",
     "doctor": "llm_compiler.cli.doctor:doctor",
     "completion": "llm_compiler.cli.completion:completion",
 }

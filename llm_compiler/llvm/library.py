@@ -59,7 +59,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "LLVMSetValueName2": (None, [Ref, c_char_p, c_size_t]),
     "LLVMIsDeclaration": (c_int, [Ref]),
     "LLVMGetLinkage": (c_int, [Ref]),
-    "LLVMIsGlobalConstant": (c_int, [Ref]),
     "LLVMSetLinkage": (None, [Ref, c_int]),
     "LLVMSetComdat": (None, [Ref, Ref]),
     "LLVMGlobalGetValueType": (Ref, [Ref]),
