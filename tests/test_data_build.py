@@ -385,14 +385,14 @@ def test_what_is_gone_is_made_again_and_is_the_same(make, built, tmp_path, gone)
 
 
 def test_a_folder_of_something_else_is_not_touched(make, built, tmp_path):
-    with pytest.raises(DataError, match="holds data of another recipe"):
+    with pytest.raises(CorpusError, match="holds a folder of rows of another recipe"):
         make(replace(RECIPE, seed=9), out=built[0])
-    with pytest.raises(DataError, match="another limit on units"):
+    with pytest.raises(CorpusError, match="another limit on units"):
         make(out=built[0], limit_units=3)
     (tmp_path / "a file").touch()
-    with pytest.raises(DataError, match="has files in it but no data"):
+    with pytest.raises(CorpusError, match="has files in it but is no folder of rows"):
         make(out=tmp_path)
-    with pytest.raises(DataError, match="is not a folder"):
+    with pytest.raises(CorpusError, match="is not a folder"):
         make(out=tmp_path / "a file")
 
 

@@ -236,19 +236,21 @@ def test_labels_of_something_else_are_not_touched(tuned, corpus, tmp_path):
     out, _ = tuned
     before = product(out)
     said = one_line(llmc("tune", corpus, "--out", out, *ARGUMENTS, "--protocol", "paper"))
-    assert "labels of another protocol (ship, now paper); name another folder" in said
+    assert "folder of labels of another protocol (ship, now paper); name another folder" in said
     said = one_line(llmc("tune", corpus, "--out", out, *ARGUMENTS, "--seed", 7))
-    assert "labels of another seed (0, now 7)" in said
+    assert "folder of labels of another seed (0, now 7)" in said
     header = json.loads((out / "tune.json").read_text())
     older = tmp_path / "older"
     write(older, {"tune.json": json.dumps({**header, "llvm": "16.0.0"})})
-    assert "labels of another llvm (16.0.0, now 17.0.6)" in one_line(llmc("tune", corpus, "--out", older, *ARGUMENTS))
+    assert "folder of labels of another llvm (16.0.0, now 17.0.6)" in one_line(
+        llmc("tune", corpus, "--out", older, *ARGUMENTS)
+    )
     assert product(out) == before
 
 
 def test_a_folder_with_other_things_in_it_is_not_filled(corpus, tmp_path):
     write(tmp_path, {"thesis.tex": "42"})
-    assert "files in it but no labels" in one_line(llmc("tune", corpus, "--out", tmp_path, *ARGUMENTS))
+    assert "files in it but is no folder of labels" in one_line(llmc("tune", corpus, "--out", tmp_path, *ARGUMENTS))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

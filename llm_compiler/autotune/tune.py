@@ -104,7 +104,7 @@ def tune(
     if manifest["llvm"] != toolchain.version:
         raise CorpusError(f"{corpus} was made with LLVM {manifest['llvm']}, this is {toolchain.version}")
     header = _header(manifest, options, toolchain)
-    _open(out, header)
+    store.open_folder(out, "tune.json", header, "folder of labels")
     with store.locked(out / "tune.json"):
         summary = store.read_json(out / "summary.json")
         if summary is not None:
@@ -139,23 +139,6 @@ def _header(manifest: Mapping[str, Any], options: Options, toolchain: Toolchain)
         "deny list": digest([entry.passes for entry in options.denied]),
         "corpus": digest(manifest),
     }
-
-
-def _open(out: Path, header: dict[str, Any]) -> None:
-    if out.exists() and not out.is_dir():
-        raise CorpusError(f"{out} is not a folder")
-    found = store.read_json(out / "tune.json")
-    if found is not None and found != header:
-        other = next(key for key in {**header, **found} if header.get(key) != found.get(key))
-        raise CorpusError(
-            f"{out} holds labels of another {other} ({found.get(other)}, now {header.get(other)}); name another folder"
-        )
-    store.check_space(out)
-    if found is None:
-        if out.exists() and any(path.name != ".tune.json" for path in out.iterdir()):
-            raise CorpusError(f"{out} has files in it but no labels; name another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        store.write_json(out / "tune.json", header)
 
 
 class _Run:

@@ -132,32 +132,36 @@ def write_json(path: Path, value: object) -> None:
 
 
 def open_for_building(corpus: Path, llvm: str, translation_units: bool) -> None:
-    """Make the folder, or make sure that it is one to resume. CorpusError where it must not be touched."""
+    """Make the folder of a corpus, or make sure that it is one to resume. CorpusError where it must not be touched."""
     header = {"format": FORMAT, "llvm": llvm, "translation_units": translation_units}
-    if corpus.exists():
-        _must_be_folder(corpus)
-    found = read_json(corpus / "corpus.json")
+    open_folder(corpus, "corpus.json", header, "corpus")
+
+
+def open_folder(folder: Path, file: str, header: dict[str, Any], what: str) -> None:
+    """Make a folder whose header is in `file`, or make sure that it has this very header.
+
+    The header is all that decides what the folder will hold. CorpusError where it has another, or is no such folder.
+    """
+    if folder.exists():
+        _must_be_folder(folder)
+    found = read_json(folder / file)
     if found is not None and found != header:
+        other = next(key for key in {**header, **found} if header.get(key) != found.get(key))
         raise CorpusError(
-            f"{corpus} holds a corpus of {_described(found)}, this one would be of {_described(header)}; "
+            f"{folder} holds a {what} of another {other} ({found.get(other)}, now {header.get(other)}); "
             "name another folder"
         )
-    check_space(corpus)
+    check_space(folder)
     if found is None:
-        if corpus.exists() and any(path.name != ".corpus.json" for path in corpus.iterdir()):
-            raise CorpusError(f"{corpus} has files in it but is no corpus; name another folder")
-        corpus.mkdir(parents=True, exist_ok=True)
-        write_json(corpus / "corpus.json", header)
+        if folder.exists() and any(path.name != f".{file}" for path in folder.iterdir()):
+            raise CorpusError(f"{folder} has files in it but is no {what}; name another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / file, header)
 
 
 def _must_be_folder(corpus: Path) -> None:
     if not corpus.is_dir():
         raise CorpusError(f"{corpus} is not a folder" if corpus.exists() else f"no folder {corpus}")
-
-
-def _described(header: dict[str, Any]) -> str:
-    units = "with" if header.get("translation_units") else "without"
-    return f"LLVM {header.get('llvm')} {units} translation units (format {header.get('format')})"
 
 
 @contextlib.contextmanager

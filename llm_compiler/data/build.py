@@ -100,7 +100,7 @@ def build(
         "dialect": recipe.data.dialect,
         "seed": recipe.seed,
     }
-    _open(out, header)
+    store.open_folder(out, "data.json", header, "folder of rows")
     with store.locked(out / "data.json"):
         report = store.read_json(out / "report.json")
         if report is not None:
@@ -126,23 +126,6 @@ def build(
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _open(out: Path, header: dict[str, Any]) -> None:
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is not a folder")
-    found = store.read_json(out / "data.json")
-    if found is not None and found != header:
-        other = next(key for key in {**header, **found} if header.get(key) != found.get(key))
-        raise DataError(
-            f"{out} holds data of another {other} ({found.get(other)}, now {header.get(other)}); name another folder"
-        )
-    store.check_space(out)
-    if found is None:
-        if out.exists() and any(path.name != ".data.json" for path in out.iterdir()):
-            raise DataError(f"{out} has files in it but no data; name another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        store.write_json(out / "data.json", header)
 
 
 def _read_labels(folders: Sequence[Path], summaries: Sequence[Mapping[str, Any]]) -> dict[str, Label]:
