@@ -20,7 +20,9 @@ _POOL = 6
 """Lists that have children."""
 _FIRST = 20
 _FRESH = 0.15
-"""Share of children without parents, so that a pool of siblings does not go stale."""
+"""Share of children without parents, so that a pool of siblings does not go stale: long random lists."""
+_PROLONGED = 0.2
+"""Share of the others that are a good list with random passes before or behind it."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,13 @@ def _evolve(space: Space, rng: random.Random, pool: _Pool) -> Search:
 
 def _child(space: Space, rng: random.Random, pool: _Pool) -> PassNames:
     if len(pool.best) < 2 or rng.random() < _FRESH:
-        return _around(space, rng)
+        return _some(space, rng, 1, LONGEST)
     ranked = [pool.best[size] for size in sorted(pool.best)]
     # The best parent is twice as likely as the second, and so on.
     names = ranked[min(int(rng.expovariate(0.7)), len(ranked) - 1)]
+    if rng.random() < _PROLONGED:
+        more = _some(space, rng, 1, 15)
+        return (more + names if rng.random() < 0.5 else names + more)[:LONGEST]
     for _ in range(rng.choice((1, 1, 2, 3))):
         names = _mutate(names, space, rng, ranked)
     return names[:LONGEST]
