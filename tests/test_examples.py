@@ -45,7 +45,7 @@ def test_an_optimised_example_passes_its_own_checks(
 
 def test_the_first_lists_of_the_portfolio_make_examples_smaller(toolchain: Toolchain, vocabulary: Vocabulary) -> None:
     sources = [Source(example, "c") for example in EXAMPLES if example.suffix == ".c"][::3]
-    with Solver(toolchain, load(vocabulary)[:4], PROTOCOLS["ship"], jobs=1) as solver:
+    with Solver(toolchain, load(vocabulary)[:8], PROTOCOLS["ship"], jobs=1) as solver:
         solutions = list(solver.solve(sources))
     smaller = [s for s in solutions if isinstance(s, Solution) and s.passes is not None]
     assert len(smaller) > len(sources) / 2

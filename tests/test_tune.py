@@ -169,7 +169,7 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_bytes(tuned, corpus
     command = [sys.executable, "-m", "llm_compiler", "tune", corpus, "--out", tmp_path / "labels", *ARGUMENTS]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     kills = 0
-    for seconds in (1.0, 1.5, 2.5, 4, 6, 9):
+    for seconds in (0.7, 1.0, 1.3, 1.7, 2.2, 3, 4):
         process = subprocess.Popen(
             list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
         )

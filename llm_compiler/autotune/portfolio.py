@@ -7,6 +7,7 @@ module reads it and chooses it; it needs nothing that the plain install does not
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,15 +74,18 @@ class Pick:
 def choose(rows: Sequence[Row], size: int) -> list[Pick]:
     """The lists that, taken one after the other, each add most to what those before them save.
 
-    What counts is a unit's relative saving, and all functions together count as much as all modules together: bytes
-    alone would leave it to a handful of large units. Each step takes the list that adds most; ties go to the shorter.
+    What counts is a unit's relative saving times the root of its size: bytes alone would leave it to a handful of
+    large units, relative savings to the many tiny ones. All functions together count as much as all modules together.
+    Each step takes the list that adds most; ties go to the shorter.
     """
-    weights = {kind: 1 / sum(row.oz > 0 for row in rows if row.kind == kind) for kind in {row.kind for row in rows}}
+    kinds = {row.kind for row in rows}
+    weights = {kind: 1 / sum(math.sqrt(row.oz) for row in rows if row.kind == kind) for kind in kinds}
     savings: dict[str, dict[int, float]] = {}
     best = [0.0] * len(rows)
     possible = 0.0
     for number, row in enumerate(rows):
-        saved = {passes: weights[row.kind] * (1 - now / row.oz) for passes, now in row.sizes.items() if now < row.oz}
+        weight = weights[row.kind] * math.sqrt(row.oz)
+        saved = {passes: weight * (1 - now / row.oz) for passes, now in row.sizes.items() if now < row.oz}
         possible += max(saved.values(), default=0.0)
         for passes, saving in saved.items():
             savings.setdefault(passes, {})[number] = saving

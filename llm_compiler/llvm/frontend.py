@@ -35,13 +35,13 @@ LANGUAGES: dict[str, Language] = {
 
 COMPILE_LIMITS = Limits(seconds=600, megabytes=8192)
 
+# Use-list order is part of what passes and the back end go by: without it they see another than they do inside clang.
 _EMIT_FLAGS: dict[Emit, tuple[str, ...]] = {
     "obj": ("-c",),
     "asm": ("-S",),
-    "ll": ("-S", "-emit-llvm"),
-    "bc": ("-c", "-emit-llvm"),
+    "ll": ("-S", "-emit-llvm", "-Xclang", "-emit-llvm-uselists"),
+    "bc": ("-c", "-emit-llvm", "-Xclang", "-emit-llvm-uselists"),
 }
-# Use-list order is part of what passes go by: without it they see another order than they do inside clang.
 _UNOPTIMISED = ("-Oz", "-Xclang", "-disable-llvm-passes", "-Xclang", "-emit-llvm-uselists", "-c", "-emit-llvm")
 _QUIET = ("-w", "-Wno-unused-command-line-argument")
 _IR_START = re.compile(rb"\s*(;|source_filename|target |define |declare |module asm|@|%|!|\$|attributes )")

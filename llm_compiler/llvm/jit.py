@@ -16,6 +16,7 @@ import signal
 import struct
 from collections.abc import Callable, Mapping
 from ctypes import byref, c_char_p, c_int, c_long, c_size_t, c_uint, c_ulong, c_void_p
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -108,6 +109,19 @@ def named(module: Module, name: str) -> Any:
     )
 
 
+@cache
+def _map_arena() -> None:
+    """Once in a process: what runs in it does so in a forked child, whose writes are its own."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE | _MAP_NORESERVE
+    if _libc.mmap(ARENA, ARENA_SIZE + FLAGS, _NO_ACCESS, flags, -1, 0) != ARENA:
+        raise LLVMError("the memory at the arena's address is taken")
+    open_memory(ARENA, STATE_SIZE)
+    open_memory(HEAP, HEAP_SIZE)
+    open_memory(ARENA + IMAGE, ARENA_SIZE * 2)
+    for index in range(OBJECT_COUNT):
+        open_memory(OBJECTS + index * STRIDE + GUARD, BYTES)
+
+
 class Harness:
     """The compiled harness and its arena: one in a process, and in all that are forked from it."""
 
@@ -126,7 +140,7 @@ class Harness:
         self.out_count = self._word("h_out_count")
         self.used = self.bytes("h_used", OBJECT_COUNT)
         self.exploring, self.scrub = self.bytes("h_exploring", 1), self.bytes("h_scrub", 1)
-        self._map_arena()
+        _map_arena()
 
     def _word(self, name: str) -> c_ulong:
         """One of the harness's variables of eight bytes."""
@@ -139,16 +153,6 @@ class Harness:
     def call(self, entry: int, arguments: int, microseconds: int) -> int:
         """Status of a guarded call: 0, `EXITED`, or the signal that ended it."""
         return self._guard(entry, arguments, microseconds)
-
-    def _map_arena(self) -> None:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE | _MAP_NORESERVE
-        if _libc.mmap(ARENA, ARENA_SIZE + FLAGS, _NO_ACCESS, flags, -1, 0) != ARENA:
-            raise LLVMError("the memory at the arena's address is taken")
-        open_memory(ARENA, STATE_SIZE)
-        open_memory(HEAP, HEAP_SIZE)
-        open_memory(ARENA + IMAGE, ARENA_SIZE * 2)
-        for index in range(OBJECT_COUNT):
-            open_memory(OBJECTS + index * STRIDE + GUARD, BYTES)
 
     def catch_signals(self) -> None:
         """Let the harness's handler have the signals that code under test may raise, on a stack of its own."""
