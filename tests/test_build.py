@@ -368,7 +368,7 @@ def test_a_corpus_of_another_llvm_or_of_other_options_is_not_touched(corpus, pro
         build(copy, toolchain, *projects, translation_units=False)
     header = read_json(copy / "corpus.json")
     write_json(copy / "corpus.json", header | {"llvm": "18.1.8"})
-    with pytest.raises(CorpusError, match=r"LLVM 18\.1\.8"):
+    with pytest.raises(CorpusError, match=r"another llvm \(18\.1\.8"):
         build(copy, toolchain, *projects)
     write_json(copy / "corpus.json", header)
     assert product(copy) == product(corpus)

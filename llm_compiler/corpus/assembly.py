@@ -72,7 +72,7 @@ def _in_process(toolchain: Toolchain, library: Library, text: str, target: Targe
             bitcode, ir = module.bitcode(), normalise(module.print())
         with context.parse(bitcode) as optimised, optimised.machine(SHIP) as machine:
             if "@bcmp(" in ir:  # which this back end does not expand, and clang's does: see `Module.expand_bcmp`
-                made = lower(toolchain, bitcode, SHIP, _flags(optimised, target), "asm")
+                made = lower(toolchain, bitcode, SHIP, target_flags(optimised, target), "asm")
             else:
                 made = optimised.emit(machine, "asm")
     return Pair(target, normalise_assembly(made.decode(errors="backslashreplace")), ir)
@@ -81,7 +81,7 @@ def _in_process(toolchain: Toolchain, library: Library, text: str, target: Targe
 def _by_clang(toolchain: Toolchain, library: Library, text: str, target: Target) -> Pair:
     with Context(library) as context:
         with context.parse(text.encode()) as module:
-            flags = _flags(module, target)
+            flags = target_flags(module, target)
         bitcode, _ = optimise_for_size(toolchain, Source(None, "ir", text.encode(), flags), SHIP, "bc")
         with context.parse(bitcode) as optimised:
             ir = normalise(optimised.print())
@@ -89,7 +89,7 @@ def _by_clang(toolchain: Toolchain, library: Library, text: str, target: Target)
     return Pair(target, normalise_assembly(made.decode(errors="backslashreplace")), ir)
 
 
-def _flags(module: Module, target: Target) -> tuple[str, ...]:
+def target_flags(module: Module, target: Target) -> tuple[str, ...]:
     """What clang must be told of a module, for it goes by its command line and not by the module's flags."""
     pic, model = module.flag("PIC Level"), module.flag("Code Model")
     relocation = "-fno-pic" if not pic else "-fPIE" if module.flag("PIE Level") else "-fPIC"

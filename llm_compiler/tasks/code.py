@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from llm_compiler.autotune.deny import load_denied
-from llm_compiler.corpus.assembly import Target, _flags
+from llm_compiler.corpus.assembly import Target, target_flags
 from llm_compiler.corpus.normalise import compact, expand, normalise, normalise_assembly
 from llm_compiler.llvm.frontend import lower
 from llm_compiler.llvm.library import LLVMError
@@ -117,7 +117,7 @@ def lowered(tools: Tools, bitcode: bytes, target: Target) -> str:
             with module.machine(SHIP) as machine:
                 made = module.emit(machine, "asm")
         else:
-            made = lower(tools.toolchain, bitcode, SHIP, _flags(module, target), "asm")
+            made = lower(tools.toolchain, bitcode, SHIP, target_flags(module, target), "asm")
     return normalise_assembly(made.decode(errors="backslashreplace"))
 
 

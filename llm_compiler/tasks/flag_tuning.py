@@ -86,7 +86,7 @@ class Tuned(Verdict):
     """A verdict on an answer, with real sizes in bytes; ok where the object is smaller than -Oz's.
 
     The reason is `smaller`, `equal`, `larger`, `no pass list`, `two pass lists`, `invalid list`, `denied`, `invalid`
-    (LLVM refuses), `unlinkable` or `bad module`. A list that takes LLVM down does so to whoever checks it.
+    (LLVM refuses) or `unlinkable`. A list that takes LLVM down does so to whoever checks it.
     """
 
     passes: str = ""
