@@ -107,9 +107,11 @@ def test_a_portfolio_comes_back_from_its_file(tmp_path: Path, vocabulary: Vocabu
     assert [str(one) for one in load(vocabulary, "paper", file)] == [picks[0].passes]
 
 
-@pytest.mark.parametrize("text", ["", "lists = 3", "[ship]\n", "ship = 1", "not toml at all", "[ship]\nlists = 3"])
-def test_a_file_that_is_no_portfolio_is_said_to_be_none(text: str, tmp_path: Path, vocabulary: Vocabulary) -> None:
+@pytest.mark.parametrize(
+    "text", [b"", b"lists = 3", b"[ship]\n", b"ship = 1", b"not toml at all", b"[ship]\nlists = 3", b"\x86\xff"]
+)
+def test_a_file_that_is_no_portfolio_is_said_to_be_none(text: bytes, tmp_path: Path, vocabulary: Vocabulary) -> None:
     file = tmp_path / "p.toml"
-    file.write_text(text)
+    file.write_bytes(text)
     with pytest.raises(PassListError, match="is no portfolio"):
         load(vocabulary, "ship", file)

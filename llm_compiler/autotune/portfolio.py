@@ -27,7 +27,7 @@ def load(vocabulary: Vocabulary, protocol: str = "ship", file: Path | None = Non
     if file is None:
         text = resources.files(__package__).joinpath("data/portfolio.toml").read_text()
     else:
-        text = file.read_text()
+        text = file.read_text(errors="replace")
     tables = read_tables(text, str(file or "the shipped portfolio"))
     lists = []
     entries = load_denied(vocabulary.version)
