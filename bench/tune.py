@@ -28,7 +28,7 @@ from llm_compiler.autotune.passlisteval import PassListEval, blame
 from llm_compiler.autotune.portfolio import load
 from llm_compiler.autotune.search import STRATEGIES
 from llm_compiler.autotune.searcher import Searcher, Settings, Task
-from llm_compiler.autotune.suites import default_suite, load_suite
+from llm_compiler.autotune.suites import load_suites
 from llm_compiler.autotune.tune import TOLERATED, names_of
 from llm_compiler.corpus.store import units
 from llm_compiler.corpus.unit import Unit
@@ -214,7 +214,7 @@ def against_ray(function: Searcher, parts: list[tuple[str, list[Task]]], options
 def check(toolchain: Toolchain, vocabulary: Vocabulary, options: argparse.Namespace) -> None:
     rng = random.Random(options.seed)
     lists = [vocabulary.random_list(rng) for _ in range(options.check)]
-    programs = [*default_suite(), *(program for path in options.suite for program in load_suite(path))]
+    programs = load_suites(options.suite, default=True)
     with PassListEval(toolchain, programs, jobs=options.jobs, deny=(), tolerate=TOLERATED) as checker:
         print(f"{len(checker.programs)} programs, {len(checker.left_out)} left out\n")
         verdicts, seconds = [], []

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from llm_compiler.corpus import store
 from llm_compiler.corpus.store import CorpusError, read_json
 
 FORMAT = 1
@@ -87,13 +87,7 @@ _SCHEMAS = {
 
 def write_records(path: Path, records: Iterable[Tried | Label], record: type[Tried | Label]) -> None:
     """Write a part beside, then rename."""
-    partial = path.with_name(f".{path.name}")
-    try:
-        table = pa.Table.from_pylist([asdict(one) for one in records], _SCHEMAS[record])
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    store.write_table(path, pa.Table.from_pylist([asdict(one) for one in records], _SCHEMAS[record]))
 
 
 def read_tried(path: Path) -> list[Tried]:
@@ -133,10 +127,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise CorpusError(f"{path}: {' '.join(str(error).split())}; remove it to have it made again") from None
+    rows: list[dict[str, Any]] = store.read_table(path).to_pylist()
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,11 @@ def default_suite() -> list[Program]:
     """The packaged suite."""
     folder = Path(__file__).parent / "suite"
     return [_program(path, f"suite/{path.name}", None) for path in _sources_in(folder)]
+
+
+def load_suites(paths: Iterable[Path], default: bool) -> list[Program]:
+    """The packaged suite, if it is wanted, and those at the paths. SuiteError."""
+    return [*(default_suite() if default else []), *(program for path in paths for program in load_suite(path))]
 
 
 def load_suite(path: Path) -> list[Program]:

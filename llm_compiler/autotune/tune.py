@@ -159,12 +159,13 @@ class _Run:
         chosen = _choose(corpus, selection)
         if not chosen:
             raise CorpusError(f"{corpus}: no unit of the split {selection.split} to tune")
-        taken = [unit for unit in store.units(corpus, selection.split) if unit.id in chosen]
+        taken = list(store.units_with(corpus, selection.split, chosen))
         # The large ones first, and together: nobody should wait for a large one at the end.
         taken.sort(key=lambda unit: (-len(unit.text), unit.id))
+        parts = store.in_parts(taken, lambda unit: len(unit.text), _UNITS_IN_PART, _BYTES_IN_PART)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        for number, part in enumerate(_parts(taken)):
+        for number, part in enumerate(parts):
             store.write_units(partial / f"part-{number:05}.parquet", part)
         partial.replace(folder)
 
@@ -182,7 +183,7 @@ class _Run:
         rounds: list[dict[str, Any]] = []
         sent: set[str] = set()
         for number in range(1, _ROUNDS + 1):
-            popular = self._popular(number - 1, sent)
+            popular = self._popular(sent)
             self._check(popular, verdicts)
             trusted = [passes for passes in popular if verdicts.ok(passes)]
             if not trusted:
@@ -291,12 +292,12 @@ class _Run:
                 gained += (_smallest(records[:-1]) if number else records[0].oz) - _smallest(records)
         return gained, evaluations
 
-    def _popular(self, rounds: int, sent: set[str]) -> list[str]:
+    def _popular(self, sent: set[str]) -> list[str]:
         """The lists that are most often best and have not been broadcast."""
-        counts: Counter[str] = Counter()
-        for part in self._part_names():
-            for records in self._history(part, rounds).values():
-                counts.update([records[0].minimal] if records[0].minimal else [])
+        counts = Counter(
+            record.minimal for part in self._part_names() for record in read_tried(self._out / "search" / part)
+        )
+        del counts[""]
         ranked = sorted((passes for passes in counts if passes not in sent), key=lambda one: (-counts[one], one))
         return ranked[: self._options.broadcast]
 
@@ -412,19 +413,6 @@ def _choose(corpus: Path, selection: Selection) -> set[str]:
             if row["oz_ship"] and row["instructions"] <= selection.largest:
                 ids[row["kind"]].append(row["id"])
     return {*sorted(ids["function"])[: selection.functions], *sorted(ids["module"])[: selection.modules]}
-
-
-def _parts(units: Iterable[Unit]) -> Iterator[list[Unit]]:
-    part: list[Unit] = []
-    size = 0
-    for unit in units:
-        if part and (len(part) == _UNITS_IN_PART or size + len(unit.text) > _BYTES_IN_PART):
-            yield part
-            part, size = [], 0
-        part.append(unit)
-        size += len(unit.text)
-    if part:
-        yield part
 
 
 def names_of(passes: str) -> PassNames:

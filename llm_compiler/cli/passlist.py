@@ -81,15 +81,14 @@ def check(
     chosen = [PassList.parse(text) for text in named]
     from llm_compiler.autotune.deny import Denied, denied, dump_denied
     from llm_compiler.autotune.passlisteval import REASONS, PassListEval, blame
-    from llm_compiler.autotune.suites import SuiteError, default_suite, load_suite
+    from llm_compiler.autotune.suites import SuiteError, load_suites
     from llm_compiler.cli.progress import Bar
     from llm_compiler.llvm.toolchain import find
 
     toolchain = find(llvm)
     tolerate = [reason for reason in REASONS if reason not in ("failed", "denied")] if miscompiled_only else []
     try:
-        programs = [] if no_default_suite else default_suite()
-        programs += [program for suite in suites for program in load_suite(suite)]
+        programs = load_suites(suites, default=not no_default_suite)
         entries: list[Denied] = []
         with Bar(len(programs) + len(chosen), "programs and lists") as bar:
             checker = PassListEval(

@@ -97,7 +97,7 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
     from llm_compiler.autotune.deny import load_denied
     from llm_compiler.autotune.portfolio import load
     from llm_compiler.autotune.searcher import Settings
-    from llm_compiler.autotune.suites import SuiteError, default_suite, load_suite
+    from llm_compiler.autotune.suites import SuiteError, load_suites
     from llm_compiler.autotune.tune import Options, Selection, names_of
     from llm_compiler.autotune.tune import tune as run
     from llm_compiler.corpus.store import CorpusError
@@ -120,8 +120,7 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
     )
     started = time.monotonic()
     try:
-        programs = [] if given["no_default_suite"] else default_suite()
-        programs += [program for path in given["suites"] for program in load_suite(path)]
+        programs = load_suites(given["suites"], default=not given["no_default_suite"])
         with _Watch() as watch:
             summary = run(corpus, out, options, toolchain, vocabulary, programs, watch)
     except (CorpusError, SuiteError) as error:
@@ -239,7 +238,7 @@ def build(folders: tuple[Path, ...], size: int, output: Path, as_json: bool) -> 
         raise click.ClickException("no list in there is smaller than -Oz anywhere")
     card = {
         "Made by": f"llmc portfolio build, {date.today()}; every list has passed PassListEval",
-        **{"Learned on": "; ".join(origins)},
+        "Learned on": "; ".join(origins),
         "Passes in a list": f"{statistics.fmean(lengths):.1f} on average",
         "Behind each list": "the share of the gain of all trusted lists that it reaches with those before it",
     }

@@ -21,12 +21,13 @@ import fcntl
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from llm_compiler.corpus.unit import SCHEMA, Split, Unit
@@ -62,6 +63,45 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
+def in_parts(items: Iterable[Item], size_of: Callable[[Item], int], count: int, most: int) -> Iterator[list[Item]]:
+    """The items in lists of at most `count`, and of at most `most` in size unless one alone is larger."""
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        if part and (len(part) == count or size + size_of(item) > most):
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += size_of(item)
+    if part:
+        yield part
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table beside, then rename."""
+    partial = path.with_name(f".{path.name}")
+    try:
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A table, or some of its columns. CorpusError if the file is broken."""
+    with broken_is_said(path):
+        return pq.read_table(path, columns=columns)
+
+
+@contextlib.contextmanager
+def broken_is_said(path: Path) -> Iterator[None]:
+    """A part that cannot be read is a CorpusError that says what to do."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise CorpusError(f"{path}: {' '.join(str(error).split())}; remove it to have it made again") from None
+
+
 def read_units(path: Path) -> Iterator[Unit]:
     """The units of a shard, a row group at a time."""
     with pq.ParquetFile(path) as file:
@@ -87,6 +127,16 @@ def units(corpus: Path, split: Split | None = None) -> Iterator[Unit]:
     """The units of a complete corpus (of one split), in a fixed order."""
     for shard in shards(corpus, split):
         yield from read_units(shard)
+
+
+def units_with(corpus: Path, split: Split, ids: Collection[str]) -> Iterator[Unit]:
+    """Those of a split's units that have these ids, in a fixed order; the others are never taken apart."""
+    wanted = pa.array(list(ids), pa.string())
+    for shard in shards(corpus, split):
+        with pq.ParquetFile(shard) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.filter(pc.is_in(batch.column("id"), value_set=wanted)).to_pylist():
+                    yield Unit(**row)
 
 
 def read_manifest(corpus: Path) -> dict[str, Any]:

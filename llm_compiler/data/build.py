@@ -29,9 +29,10 @@ import pyarrow.parquet as pq
 
 from llm_compiler.autotune.label import Label, read_summary
 from llm_compiler.corpus import store
+from llm_compiler.corpus.store import read_table
 from llm_compiler.corpus.unit import SPLITS, Split
 from llm_compiler.data import rows as rowsfiles
-from llm_compiler.data.documents import Made, Order, UnitParts, make, read_table
+from llm_compiler.data.documents import Made, Order, UnitParts, make
 from llm_compiler.data.examples import Item, Maker, Step, load_tokenizer, settings_of
 from llm_compiler.data.mixture import ANSWER, LENGTH, LINE, SHARD, SOURCE, Chosen, budget_of, choose, read_pools
 from llm_compiler.data.recipe import Recipe

@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 
 from llm_compiler.autotune.label import Label
 from llm_compiler.corpus import store
-from llm_compiler.corpus.store import CorpusError
 from llm_compiler.corpus.unit import Split, Unit
 from llm_compiler.data.examples import Document, Item, Spent, Step
 from llm_compiler.llvm.workers import Failure, Workers
@@ -86,7 +85,7 @@ class UnitParts:
             return unit not in labelled, hashlib.sha256(f"{seed} {unit}".encode()).digest()
 
         chosen = sorted(sizes, key=rank)[:limit]
-        self._parts = list(_in_parts(chosen, sizes, UNITS_IN_PART, _BYTES_IN_PART))
+        self._parts = list(store.in_parts(chosen, sizes.__getitem__, UNITS_IN_PART, _BYTES_IN_PART))
         self._sizes = [sum(sizes[unit] for unit in part) for part in self._parts]
         self.labelled = sum(any(unit in labelled for unit in part) for part in self._parts)
         """How many parts, the first ones, have units with labels."""
@@ -113,13 +112,8 @@ class UnitParts:
             if wave and size > _BYTES_IN_WAVE:
                 break
             wave.append(number)
-        wanted = pa.array([unit for number in wave for unit in self._parts[number]])
-        found: dict[str, Unit] = {}
-        for shard in store.shards(self._corpus, self._split):
-            with pq.ParquetFile(shard) as file:
-                for batch in file.iter_batches(batch_size=1024):
-                    some = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
-                    found.update((row["id"], Unit(**row)) for row in some.to_pylist())
+        wanted = [unit for number in wave for unit in self._parts[number]]
+        found = {unit.id: unit for unit in store.units_with(self._corpus, self._split, wanted)}
         self._folder.mkdir(exist_ok=True)
         for number in wave:
             if not self._path(number).exists():
@@ -133,19 +127,6 @@ def _lengths(corpus: Path, split: Split) -> Iterator[tuple[str, int]]:
             for batch in file.iter_batches(batch_size=1024, columns=["id", "text"]):
                 lengths = pc.binary_length(batch.column("text"))
                 yield from zip(batch.column("id").to_pylist(), lengths.to_pylist(), strict=True)
-
-
-def _in_parts(units: Iterable[str], sizes: Mapping[str, int], count: int, most: int) -> Iterator[list[str]]:
-    part: list[str] = []
-    size = 0
-    for unit in units:
-        if part and (len(part) == count or size + sizes[unit] > most):
-            yield part
-            part, size = [], 0
-        part.append(unit)
-        size += sizes[unit]
-    if part:
-        yield part
 
 
 @dataclass(frozen=True)
@@ -245,28 +226,12 @@ def _made(
 
 def write_shard(path: Path, documents: list[Document], counts: Counts) -> None:
     """Write a shard beside, then rename."""
-    partial = path.with_name(f".{path.name}")
-    try:
-        table = pa.Table.from_pylist([vars(document) for document in documents], _SCHEMA)
-        table = table.replace_schema_metadata({_COUNTS: json.dumps(counts.as_json())})
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    table = pa.Table.from_pylist([vars(document) for document in documents], _SCHEMA)
+    store.write_table(path, table.replace_schema_metadata({_COUNTS: json.dumps(counts.as_json())}))
 
 
 def read_counts(path: Path) -> Counts:
     """What is in a shard. CorpusError if it is broken."""
-    try:
+    with store.broken_is_said(path):
         found = json.loads((pq.read_schema(path).metadata or {})[_COUNTS])
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise CorpusError(f"{path}: {' '.join(str(error).split())}; remove it to have it made again") from None
     return Counts(found.pop("units"), **{name: Counter(table) for name, table in found.items()})
-
-
-def read_table(path: Path, columns: list[str]) -> pa.Table:
-    """Some columns of a shard's documents, whose names are those of `Document`. CorpusError if it is broken."""
-    try:
-        return pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        raise CorpusError(f"{path}: {' '.join(str(error).split())}; remove it to have it made again") from None

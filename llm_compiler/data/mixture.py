@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from llm_compiler.corpus.store import read_table
 from llm_compiler.corpus.unit import SPLITS, Split
-from llm_compiler.data.documents import read_table
 from llm_compiler.data.recipe import Recipe, Share, Stage
 from llm_compiler.data.rows import Integers
 
