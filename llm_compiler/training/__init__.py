@@ -1,0 +1,1 @@
+"""Training: one loop for all four stages, on one process or many."""
