@@ -140,7 +140,8 @@ def show(folder: Path, row: int | None, stage: str | None, split: str, as_json: 
     """
 
     def run() -> Iterable[str]:
-        from llm_compiler.data.build import read_report, read_times
+        from llm_compiler.data.build import read_times
+        from llm_compiler.data.folder import read_report
 
         report = read_report(folder)
         if row is None:
@@ -168,7 +169,8 @@ def _stage_of(report: dict[str, Any], given: str | None) -> str:
 
 def _documents(folder: Path, stage: str, split: str, row: int) -> Iterator[dict[str, Any]]:
     """What is in a row, document by document."""
-    from llm_compiler.data.build import origin, rows_of
+    from llm_compiler.data.build import origin
+    from llm_compiler.data.folder import rows_of
     from llm_compiler.data.rows import Rows
     from llm_compiler.model.tokenizer import Tokenizer
 
@@ -219,7 +221,7 @@ def pack(folder: Path, output: Path) -> None:
         from llm_compiler.cli.progress import Bar
         from llm_compiler.data.archive import contents
         from llm_compiler.data.archive import pack as write
-        from llm_compiler.data.build import read_report
+        from llm_compiler.data.folder import read_report
 
         report = read_report(folder)
         with Bar(len(contents(folder)), "files") as bar:
@@ -257,7 +259,7 @@ def _or_one_line(run: Callable[[], Answer]) -> Answer:
     """What it answers; a line for what is missing, or wrong with what was given."""
     try:
         from llm_compiler.corpus.store import CorpusError
-        from llm_compiler.data.build import DataError
+        from llm_compiler.data.folder import DataError
         from llm_compiler.data.recipe import RecipeError
         from llm_compiler.data.rows import RowsError
         from llm_compiler.model.tokenizer import TokenizerError

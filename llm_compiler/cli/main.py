@@ -18,6 +18,7 @@ _COMMANDS = {
     "passlist": "llm_compiler.cli.passlist:passlist",
     "portfolio": "llm_compiler.cli.tune:portfolio",
     "data": "llm_compiler.cli.data:data",
+    "train": "llm_compiler.cli.train:train",
     "doctor": "llm_compiler.cli.doctor:doctor",
     "completion": "llm_compiler.cli.completion:completion",
 }

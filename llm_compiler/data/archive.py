@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from llm_compiler.data.build import DataError, read_report
+from llm_compiler.data.folder import DataError, read_report
 
 _DICTIONARY = 128 << 20
 """Bytes that the compressor looks back, and that unpacking needs of memory: documents of one file lie far apart."""

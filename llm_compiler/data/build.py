@@ -34,6 +34,7 @@ from llm_compiler.corpus.unit import SPLITS, Split
 from llm_compiler.data import rows as rowsfiles
 from llm_compiler.data.documents import Made, Order, UnitParts, make
 from llm_compiler.data.examples import Item, Maker, Step, load_tokenizer, settings_of
+from llm_compiler.data.folder import DataError, rows_of
 from llm_compiler.data.mixture import ANSWER, LENGTH, LINE, SHARD, SOURCE, Chosen, budget_of, choose, read_pools
 from llm_compiler.data.recipe import Recipe
 from llm_compiler.data.rows import COLUMNS, Rows, pack
@@ -51,10 +52,6 @@ _MARGIN = 1.05
 """Documents to make for one token that is wanted: some turn out to be in another split too."""
 OnProgress = Callable[[float, str], object]
 """Called with the share of a phase that is done, and what is being done."""
-
-
-class DataError(Exception):
-    """What cannot be built, or a folder that must not be touched. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -282,11 +279,6 @@ def _check_splits(recipe: Recipe, out: Path) -> None:
             raise DataError(f"{out}: {shared} examples are in {one} and in {other}: this is a bug")
 
 
-def rows_of(out: Path, stage: str, split: str) -> Path:
-    """The folder with a stage's rows of a split."""
-    return out / "rows" / stage / split
-
-
 def _report(
     recipe: Recipe,
     header: Mapping[str, Any],
@@ -327,16 +319,6 @@ def origin(out: Path, shard: str, line: int) -> dict[str, str]:
         return {}
     found: dict[str, str] = read_table(path, ["unit", "project", "replay"]).slice(line, 1).to_pylist()[0]
     return found
-
-
-def read_report(out: Path) -> dict[str, Any]:
-    """The report of a complete folder. DataError if it is none."""
-    if not out.is_dir() or store.read_json(out / "data.json") is None:
-        raise DataError(f"{out} holds no data: it has no data.json")
-    report = store.read_json(out / "report.json")
-    if report is None:
-        raise DataError(f"{out} is not complete: the same `llmc data build` as before goes on with it")
-    return report
 
 
 def read_times(out: Path) -> dict[str, Any]:

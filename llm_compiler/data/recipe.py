@@ -1,9 +1,10 @@
 """A recipe: a whole run on one page of TOML, from which data is built and a model trained.
 
     seed = 0
-    [model]                    # preset, context
+    [model]                    # preset, context, start
     [tokenizer]                # folder, vocabulary; nothing of it is the tokenizer that ships
     [data]                     # dialect, heldout_tokens
+    [training]                 # batches, optimiser, schedule, how often to validate and to save
     [tasks.NAME]               # settings of a task, where they are not its defaults
     [stages.1]                 # in the order of training: name, tokens, learning_rate, replay, epochs
     [stages.1.mixture]         # what it is trained on, in shares of any size
@@ -25,6 +26,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 DIALECTS = ("verbatim", "compact")
+SCHEDULES = ("cosine", "wsd")
+OPTIMISERS = ("auto", "adamw", "muon")
+PRECISIONS = ("bf16", "fp32")
 """As `tasks.task` has them."""
 REPLAY = 0.15
 """The paper's share of earlier stages' data in each later one."""
@@ -42,6 +46,45 @@ class Model:
     preset: str = "nano"
     context: int = 2048
     """Tokens of a row."""
+    start: str = ""
+    """A folder with a Llama checkpoint to start from; none is from scratch."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How every stage is trained."""
+
+    batch_tokens: int = 65_536
+    """Of a step, on all ranks together."""
+    micro_batch: int = 8
+    """Rows that a rank computes at once: what memory allows."""
+    epochs: float = 1.0
+    """How often all rows of a stage are seen; below 1, only that share of them."""
+    optimiser: str = "auto"
+    """`adamw`; or `muon`, which is AdamW for what is no matrix of a layer; `auto` is Muon from scratch."""
+    schedule: str = "cosine"
+    """Of the learning rate after warming up: `cosine`, or `wsd`, stable and then falling in the last third."""
+    warmup: float = 0.02
+    """The share of a stage's steps in which the learning rate grows."""
+    final: float = 1 / 30
+    """The last learning rate, as a share of the stage's."""
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    """The norm that gradients are cut to."""
+    precision: str = "bf16"
+    """In which the model computes; its weights are kept in fp32."""
+    recompute: bool = False
+    """Compute activations again for the backward pass: less memory, a third more time."""
+    compile: bool = True
+    """On a GPU, let torch.compile fuse operations."""
+    validations: int = 8
+    """In a stage, besides the one before its first step."""
+    validation_tokens: int = 65_536
+    """Of each stage's held-out rows, each time."""
+    save_minutes: float = 10.0
+    """Between checkpoints."""
+    keep: int = 2
+    """Checkpoints of a stage, besides the best."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +141,7 @@ class Recipe:
     tokenizer: TokenizerChoice
     data: Data
     stages: tuple[Stage, ...]
+    training: Training = Training()
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
 
@@ -105,7 +149,7 @@ class Recipe:
     def data_digest(self) -> str:
         """A hash of all that decides the data; how training goes is no part of it."""
         decides = asdict(self)
-        del decides["model"]["preset"], decides["tokenizer"]
+        del decides["model"]["preset"], decides["model"]["start"], decides["tokenizer"], decides["training"]
         for stage in decides["stages"]:
             del stage["learning_rate"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
@@ -133,7 +177,7 @@ class _Wrong(ValueError):  # noqa: N818 - says what, the caller says where
     pass
 
 
-_PARTS: dict[str, type] = {"model": Model, "tokenizer": TokenizerChoice, "data": Data}
+_PARTS: dict[str, type] = {"model": Model, "tokenizer": TokenizerChoice, "data": Data, "training": Training}
 
 
 def _recipe(document: dict[str, Any]) -> Recipe:
@@ -152,8 +196,19 @@ def _recipe(document: dict[str, Any]) -> Recipe:
     parts: dict[str, Any] = {name: _filled(kind, name, document.get(name, {})) for name, kind in _PARTS.items()}
     recipe = Recipe(stages=stages, tasks=_tables("tasks", document.get("tasks", {})), **parts, **given)
     _must_be(type(recipe.seed) is int, "seed", "an integer", recipe.seed)
-    if recipe.data.dialect not in DIALECTS:
-        raise _Wrong(f"data.dialect: {unknown('dialect', recipe.data.dialect, DIALECTS)}")
+    training = recipe.training
+    for where, value, known in (
+        ("data.dialect", recipe.data.dialect, DIALECTS),
+        ("training.schedule", training.schedule, SCHEDULES),
+        ("training.optimiser", training.optimiser, OPTIMISERS),
+        ("training.precision", training.precision, PRECISIONS),
+    ):
+        if value not in known:
+            raise _Wrong(f"{where}: {unknown(where.partition('.')[2], value, known)}")
+    for name in ("batch_tokens", "micro_batch", "epochs", "keep", "clip"):
+        _must_be(getattr(training, name) > 0, f"training.{name}", "above 0", getattr(training, name))
+    for name in ("warmup", "final"):
+        _must_be(getattr(training, name) <= 1, f"training.{name}", "a share: 0 to 1", getattr(training, name))
     _must_be(recipe.model.context >= 64, "model.context", "64 or more", recipe.model.context)
     return recipe
 
@@ -211,8 +266,9 @@ def _filled(kind: type[Table], where: str, table: Any) -> Table:
             "int": type(value) is int and value >= 0,
             "float": type(value) in (int, float) and value >= 0,
             "str": isinstance(value, str),
+            "bool": isinstance(value, bool),
         }
-        wanted = {"int": "a whole number", "float": "a number", "str": "a string"}
+        wanted = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
         if types[key] in right:
             _must_be(right[types[key]], f"{where}.{key}", wanted[types[key]], value)
     try:

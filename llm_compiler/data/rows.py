@@ -62,6 +62,8 @@ class Batch:
     """As in `Row`."""
     positions: npt.NDArray[np.int32]
     """Of a token in its document: 0 where one begins. Padding counts as a document."""
+    sources: npt.NDArray[np.int16]
+    """Of a token's document, as `Span.source`; -1 in padding."""
 
 
 class Rows:
@@ -69,6 +71,7 @@ class Rows:
 
     def __init__(self, folder: Path, fingerprint: str | None = None) -> None:
         """RowsError where there are none, files are too short, or another tokenizer than `fingerprint` made them."""
+        self.folder = folder
         self.manifest = read_manifest(folder)
         made_with = self.manifest["tokenizer"]
         if fingerprint is not None and made_with != fingerprint:
@@ -104,7 +107,7 @@ class Rows:
         counts = last - first
         which = np.repeat(np.arange(len(rows)), counts)
         documents = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
-        start, answer, end = self._columns[1:4, documents].astype(np.int64)
+        start, answer, end, source = self._columns[1:5, documents].astype(np.int64)
         # A difference where learning begins and ends. Both cannot be at one place: BOS is never learnt.
         change = np.zeros((len(rows), self.context + 1), np.int8)
         change[which, answer] += 1
@@ -115,7 +118,13 @@ class Rows:
         begin[which, start] = start
         place = np.arange(self.context, dtype=np.int32)
         positions = place - np.maximum.accumulate(begin[:, :-1], axis=1)
-        return Batch(self._tokens[rows], mask, positions.astype(np.int32))
+        # Documents follow one another from a row's first token on, so the last that began is whose a token is.
+        latest = np.full((len(rows), self.context + 1), -1, np.int32)
+        latest[which, end] = len(documents)
+        latest[which, start] = np.arange(len(documents))
+        latest = np.maximum.accumulate(latest[:, :-1], axis=1)
+        sources = np.append(source, -1)[latest].astype(np.int16)
+        return Batch(self._tokens[rows], mask, positions.astype(np.int32), sources)
 
     def documents(self) -> npt.NDArray[np.uint32]:
         """The index of all documents: an array of (COLUMNS, documents)."""
