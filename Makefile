@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev
+# The build for CPUs, which is a tenth of the one that PyPI has for Linux. For a GPU: make TORCH=torch test
+TORCH ?= torch==2.13.0+cpu
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
@@ -33,6 +36,8 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) '$(TORCH)' 2>/dev/null || \
+	    $(PIP) --extra-index-url $(TORCH_INDEX) '$(TORCH)'
 	$(PIP) -e '.[$(EXTRAS)]'
 	@touch $@
 

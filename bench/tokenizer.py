@@ -75,8 +75,8 @@ CUT_SIZE = 8192
 CUTS = {
     "GPT-2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "lines, every digit single": r"[^0-9\n]{1,1000}\n?|[0-9]\n?|\n",
-    "ours, digits in pairs": PATTERN.replace(r"|[0-9]\n?", r"|[0-9]{1,2}\n?"),
-    "ours": PATTERN,
+    "ours, every digit single": PATTERN.replace(r"|[0-9]{1,2}\n?", r"|[0-9]\n?"),
+    "ours, digits in pairs": PATTERN,
 }
 
 

@@ -17,7 +17,12 @@ from tests.conftest import EXAMPLES
 
 CONTEXT = 64
 TRAINING = Training(
-    batch_tokens=4 * CONTEXT, micro_batch=2, precision="fp32", validations=2, validation_tokens=4 * CONTEXT, compile=False
+    batch_tokens=4 * CONTEXT,
+    micro_batch=2,
+    precision="fp32",
+    validations=2,
+    validation_tokens=4 * CONTEXT,
+    compile=False,
 )
 RECIPE = Recipe(
     Model("tiny", CONTEXT),

@@ -20,8 +20,8 @@ from llm_compiler.corpus.store import CorpusError
 from llm_compiler.data import documents
 from llm_compiler.data.archive import pack, unpack
 from llm_compiler.data.build import Options, build, read_times
-from llm_compiler.data.folder import DataError, read_report
 from llm_compiler.data.examples import Encoder
+from llm_compiler.data.folder import DataError, read_report
 from llm_compiler.data.recipe import Data, Model, Recipe, RecipeError, Share, Stage, TokenizerChoice
 from llm_compiler.data.rows import Rows
 from llm_compiler.model.tokenizer import Tokenizer

@@ -51,7 +51,8 @@ def test_recipes_that_ship_can_be_read_and_name_tasks_that_there_are(path):
     ]
     assert [stage.replay for stage in recipe.stages] == [0, 0.15, 0.15, 0.15]
     settings = settings_of(recipe, TASKS)
-    assert {one.dialect for one in settings.values()} == {"compact"}
+    assert {one.dialect for one in settings.values()} == {recipe.data.dialect}
+    assert recipe.data.dialect == ("verbatim" if recipe.model.start else "compact")
 
 
 def test_a_recipe_says_what_its_page_says(tmp_path):

@@ -19,6 +19,7 @@ _COMMANDS = {
     "portfolio": "llm_compiler.cli.tune:portfolio",
     "data": "llm_compiler.cli.data:data",
     "train": "llm_compiler.cli.train:train",
+    "finetune": "llm_compiler.cli.finetune:finetune",
     "doctor": "llm_compiler.cli.doctor:doctor",
     "completion": "llm_compiler.cli.completion:completion",
 }

@@ -84,10 +84,12 @@ def train(
 
     prepare(threads)
     summaries, stages = or_one_line(go)
-    if int(os.environ.get("RANK", 0)):
+    if int(os.environ.get("RANK", "0")):
         return
     if as_json:
-        click.echo(json.dumps({"finished": len(summaries) == stages, "stages": [vars(one) for one in summaries]}, indent=1))
+        click.echo(
+            json.dumps({"finished": len(summaries) == stages, "stages": [vars(one) for one in summaries]}, indent=1)
+        )
         return
     for line in _table(summaries):
         click.echo(line)
@@ -128,7 +130,7 @@ def stopping(minutes: float | None) -> Iterator[Callable[[], bool]]:
     """Whether to stop: after so many minutes, or as soon as SIGTERM or SIGINT came. A second signal ends at once."""
     end = time.monotonic() + 60 * minutes if minutes else float("inf")
     came: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def stop(number: int, _: object) -> None:
         came.append(number)
@@ -176,7 +178,7 @@ def bars(first: bool) -> Callable[[str], Callable[[int, int, str], object]] | No
 
 
 def or_one_line(run: Callable[[], Answer]) -> Answer:
-    """What it answers; a line for what is missing, or wrong with what was given. Ranks but the first say who they are."""
+    """What it answers; a line for what is missing, or wrong with what was given. Ranks but the first say so."""
     try:
         import torch  # noqa: F401
 

@@ -41,7 +41,7 @@ from llm_compiler.data.rows import COLUMNS, Rows, pack
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Limits, Workers
-from llm_compiler.model.tokenizer import Tokenizer
+from llm_compiler.model.foreign import AnyTokenizer
 from llm_compiler.tasks.task import Task
 
 FORMAT = 1
@@ -179,7 +179,7 @@ def _pack(
     header: Mapping[str, Any],
     made: Mapping[tuple[str, Split], Made],
     out: Path,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
     started = time.monotonic()
@@ -205,7 +205,7 @@ def _pack(
 
 
 def write_rows(
-    folder: Path, chosen: Chosen, shards: Sequence[Path], out: Path, header: Mapping[str, Any], tokenizer: Tokenizer
+    folder: Path, chosen: Chosen, shards: Sequence[Path], out: Path, header: Mapping[str, Any], tokenizer: AnyTokenizer
 ) -> None:
     """Write one stage's rows of one split beside, then rename."""
     documents, context = chosen.documents, int(header["context"])

@@ -26,6 +26,7 @@ from llm_compiler.llvm.library import Library
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure
+from llm_compiler.model.foreign import AnyTokenizer, load_any
 from llm_compiler.model.tokenizer import Tokenizer
 from llm_compiler.tasks.task import Example, LeftOut, Task, Tools
 
@@ -104,13 +105,16 @@ def module_of(task: Task) -> str:
     return name
 
 
-def load_tokenizer(choice: TokenizerChoice) -> Tokenizer:
+def load_tokenizer(choice: TokenizerChoice) -> AnyTokenizer:
     """The tokenizer of a recipe. TokenizerError if there is none, RecipeError if it cannot be as the recipe says."""
-    tokenizer = Tokenizer.load(Path(choice.folder)) if choice.folder else Tokenizer.load()
-    try:
-        tokenizer = tokenizer.smaller(choice.vocabulary) if choice.vocabulary else tokenizer
-    except ValueError as error:
-        raise RecipeError(f"recipe: tokenizer.vocabulary: {error}") from None
+    tokenizer = load_any(Path(choice.folder)) if choice.folder else Tokenizer.load()
+    if choice.vocabulary:
+        if not isinstance(tokenizer, Tokenizer):
+            raise RecipeError(f"recipe: tokenizer.vocabulary: {choice.folder} is a foreign tokenizer, used as it is")
+        try:
+            tokenizer = tokenizer.smaller(choice.vocabulary)
+        except ValueError as error:
+            raise RecipeError(f"recipe: tokenizer.vocabulary: {error}") from None
     if tokenizer.vocabulary_size > _IDS:
         raise RecipeError(f"recipe: the tokenizer has {tokenizer.vocabulary_size} ids; rows have room for {_IDS}")
     return tokenizer
@@ -153,7 +157,7 @@ class Maker:
 class Encoder:
     """Examples to documents of at most `context` tokens."""
 
-    def __init__(self, tokenizer: Tokenizer, context: int) -> None:
+    def __init__(self, tokenizer: AnyTokenizer, context: int) -> None:
         self._tokenizer, self._context = tokenizer, context
         self._line_ends = {
             number for number in range(tokenizer.vocabulary_size) if tokenizer.decode_bytes([number]).endswith(b"\n")

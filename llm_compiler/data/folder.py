@@ -1,4 +1,4 @@
-"""Where things are in a folder that `build` fills. Whoever trains reads it so, with neither LLVM nor Parquet at hand."""
+"""Where things are in a folder that `build` fills. To train needs neither LLVM nor Parquet."""
 
 from __future__ import annotations
 

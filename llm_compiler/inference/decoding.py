@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -157,8 +157,6 @@ class _Growing:
     """The last of the ids, which the engine has not seen."""
     reason: Reason | None = None
     """None while it grows."""
-    choices: dict[int, tuple[State | None, float]] = field(default_factory=dict)
-    """By the number of ids before a choice: the state and the log-probability there."""
 
     def generated(self) -> Generated:
         assert self.reason
@@ -174,6 +172,8 @@ class _PassedOver(NamedTuple):
     growing: _Growing
     position: int
     """How many ids of the answer are before it."""
+    state: State | None
+    """There."""
     token: int
 
 
@@ -229,9 +229,8 @@ class _Decoding:
     def branch_off(self, passed: _PassedOver) -> _Growing:
         """The answer that takes the token instead of the one that was chosen, read up to there."""
         other = self.fork(passed.growing, passed.position)
-        other.reason = None
-        other.state, other.logprob = passed.growing.choices[passed.position]
-        self._take(other, passed.token, -passed.cost - other.logprob)
+        other.state, other.logprob, other.reason = passed.state, 0.0, None
+        self._take(other, passed.token, -passed.cost)
         self._read([other])
         return other
 
@@ -315,7 +314,6 @@ class _Notes:
 
     def __call__(self, growing: _Growing, allowed: Ids | None, scores: LogProbabilities) -> int:
         best = int(scores.argmax())
-        growing.choices[len(growing.ids)] = growing.state, growing.logprob
         others = scores.copy()
         others[best] = -np.inf
         ids = np.arange(len(others)) if allowed is None else allowed
@@ -325,7 +323,8 @@ class _Notes:
         for at in sorted(chosen.tolist()):
             if others[at] > -np.inf:
                 cost = -growing.logprob - float(others[at])
-                passed = _PassedOver(cost, next(self._order), growing, len(growing.ids), int(ids[at]))
+                place = len(growing.ids), growing.state
+                passed = _PassedOver(cost, next(self._order), growing, *place, int(ids[at]))
                 heapq.heappush(self.passed_over, passed)
         return best
 
@@ -343,14 +342,11 @@ class _Drawn:
     top_p: float
 
     def __call__(self, growing: _Growing, allowed: Ids | None, scores: LogProbabilities) -> int:
-        weights: npt.NDArray[Any] = np.exp(scores / self.temperature - scores.max() / self.temperature)
-        order: npt.NDArray[np.int64] | None = None
+        scaled = scores / self.temperature
         if self.top_p < 1:
-            order = np.argsort(-weights, kind="stable")
-            sums = np.cumsum(weights[order])
-            order = order[: int(np.searchsorted(sums, self.top_p * sums[-1])) + 1]
-            weights = weights[order]
-        sums = np.cumsum(weights)
-        at = int(np.searchsorted(sums, self.generator.random() * sums[-1], side="right"))
-        at = min(at, len(sums) - 1)  # where the product is rounded up
-        return at if order is None else int(order[at])
+            order = np.argsort(-scaled, kind="stable")
+            sums = np.cumsum(np.exp(scaled[order] - scaled[order[0]]))
+            scaled[order[int(np.searchsorted(sums, self.top_p * sums[-1])) + 1 :]] = -np.inf
+        # Gumbel's noise makes the largest a fair draw, and one that rounding hardly ever changes: places in a sum of
+        # thousands of probabilities would depend on what is decoded beside it.
+        return int((scaled + self.generator.gumbel(size=len(scaled))).argmax())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 
 from llm_compiler.inference import graph
 from llm_compiler.inference.engine import EngineError, Logits

@@ -19,7 +19,7 @@ from llm_compiler.corpus.normalise import normalise_assembly
 from llm_compiler.llvm.equivalence import Comparer
 from llm_compiler.llvm.frontend import CompileError, lower
 from llm_compiler.llvm.library import Library, LLVMError
-from llm_compiler.llvm.listing import Listing, Lister
+from llm_compiler.llvm.listing import Lister, Listing
 from llm_compiler.llvm.module import Context, Module
 from llm_compiler.llvm.objects import Architecture
 from llm_compiler.llvm.passes import Vocabulary
@@ -28,7 +28,7 @@ from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.verdict import Verdict
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 from llm_compiler.tasks.code import lowered, read
-from llm_compiler.tasks.disassembly import Answer, Question, check, parse
+from llm_compiler.tasks.disassembly import Question, check, parse
 from llm_compiler.tasks.task import Tools
 
 Level = Literal["exact", "same behaviour", "lowers again", "not"]
@@ -40,6 +40,7 @@ _LONGEST_COMPARED = 3000
 """Lines of assembly; of longer ones only the lengths are compared."""
 _LEAST_ALIKE = 0.3
 """BLEU below which assembly of an object is not looked at again: it cannot be the same code."""
+_LIMITS = Limits()
 _TRIPLES: dict[Architecture, str] = {"x86-64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
 _DEFINES = re.compile(r'^define [^\n]*?@("[^"]*"|[\w.$-]+)\(', re.M)
 _FLAGS = re.compile(r"^!llvm\.module\.flags = .*\n", re.M)
@@ -187,6 +188,7 @@ class Judge:
         self._lister.prepare()
 
     def __call__(self, attempt: Attempt) -> Judged:
+        """How good it is; a bad answer is a level with a reason. LLVMError where no worker can say."""
         question, tools = attempt.question, self._tools
         answer = parse(attempt.text)
         if question.ir and tools.comparer is None:  # what it was made from is known: behaviour can be compared
@@ -257,7 +259,7 @@ def lift(
     *,
     target: Architecture,
     budget: Budget = Budget(),
-    limits: Limits = Limits(),
+    limits: Limits = _LIMITS,
     inputs: int = 400,
     on_function: Callable[[FunctionLift], object] = lambda _: None,
 ) -> Lifted:
@@ -353,6 +355,7 @@ class Joiner:
         self._library = Library(self._path)
 
     def __call__(self, parts: Parts) -> tuple[str, list[str]]:
+        """All at once; one by one where that does not link."""
         try:
             return self._linked(parts.accepted, parts), []
         except LLVMError:

@@ -47,7 +47,9 @@ class Packed:
     where: Documents
 
 
-def packed(tokens: Tensor, positions: Tensor, counts: Tensor | None = None, device: torch.device | None = None) -> Packed:
+def packed(
+    tokens: Tensor, positions: Tensor, counts: Tensor | None = None, device: torch.device | None = None
+) -> Packed:
     """What the model reads, from (rows, context) ids, positions and whether a token counts; None: all that can.
 
     Positions begin at 0 with each document, and with each row's padding. Give tensors on the CPU: what documents there
@@ -88,8 +90,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(tokens, size) to the same."""
-        output: Tensor = _Normalised.apply(x, self.weight, self.epsilon)
-        return output
+        return _normalised(x, self.weight, self.epsilon)
 
 
 class _Normalised(torch.autograd.Function):
@@ -102,15 +103,19 @@ class _Normalised(torch.autograd.Function):
         scale = squares.div_(size).add_(epsilon).rsqrt_().to(x.dtype)
         normal = x * scale
         ctx.save_for_backward(normal, scale, weight)
-        return normal * weight
+        output: Tensor = normal * weight
+        return output
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None]:
         normal, scale, weight = ctx.saved_tensors
         to_weight = (slope * normal).sum(0, dtype=torch.float32).to(weight.dtype)
         slope = slope * weight
         along = torch.linalg.vecdot(slope, normal).unsqueeze(-1).div_(normal.shape[-1])
         return slope.addcmul_(normal, along, value=-1).mul_(scale), to_weight, None
+
+
+_normalised: Callable[[Tensor, Tensor, float], Tensor] = _Normalised.apply
 
 
 class Attention(nn.Module):
@@ -128,7 +133,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], where: Documents, attend: Attend) -> Tensor:
         """(tokens, hidden) to the same."""
         heads = (len(x), -1, self.size)
-        queries, keys = (_Rotated.apply(part(x).view(heads), *rotation) for part in (self.q_proj, self.k_proj))
+        queries, keys = (_rotated(part(x).view(heads), *rotation) for part in (self.q_proj, self.k_proj))
         mixed = attend(queries, keys, self.v_proj(x).view(heads), where)
         output: Tensor = self.o_proj(mixed.reshape(len(x), -1))
         return output
@@ -143,8 +148,12 @@ class _Rotated(torch.autograd.Function):
         return _rotate(x, cosine, sine, 1)
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        return _rotate(slope, *ctx.saved_tensors, -1), None, None
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        cosine, sine = ctx.saved_tensors
+        return _rotate(slope, cosine, sine, -1), None, None
+
+
+_rotated: Callable[[Tensor, Tensor, Tensor], Tensor] = _Rotated.apply
 
 
 def _rotate(x: Tensor, cosine: Tensor, sine: Tensor, direction: int) -> Tensor:
@@ -212,7 +221,8 @@ class Llama(nn.Module):
 
     @property
     def _projection(self) -> Tensor:
-        return self.model.embed_tokens.weight if self.shape.tied else self.lm_head.weight
+        weight: Tensor = self.model.embed_tokens.weight if self.shape.tied else self.lm_head.weight
+        return weight
 
     def hidden(self, batch: Packed) -> Tensor:
         """What the output projection is given: (tokens, hidden)."""
@@ -229,8 +239,7 @@ class Llama(nn.Module):
     def forward(self, batch: Packed) -> tuple[Tensor, Tensor]:
         """The losses of the learnt tokens, in nats and float32: their sum, for `backward`, and each one, without gradient."""
         hidden = self.hidden(batch)
-        total, each = _Loss.apply(hidden[batch.learnt - 1], self._projection, batch.tokens[batch.learnt])
-        return total, each
+        return _loss(hidden[batch.learnt - 1], self._projection, batch.tokens[batch.learnt])
 
     def logits(self, batch: Packed) -> Tensor:
         """(tokens, vocabulary): for tests and small inputs."""
@@ -272,6 +281,9 @@ class _Loss(torch.autograd.Function):
         return each.sum(), each
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:
         to_hidden, to_weight = ctx.saved_tensors
         return to_hidden * slope, to_weight * slope, None
+
+
+_loss: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = _Loss.apply

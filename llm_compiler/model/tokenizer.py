@@ -4,8 +4,8 @@ Ids, in order: the special tokens, the 256 bytes, what the merges make. So a sma
 larger one, and the merges and the pattern that cuts text into pieces decide everything; `fingerprint` is their hash.
 
 Merges stay within a line, whose newline they may take in: `encode(a + "\\n" + b)` is `encode(a + "\\n") + encode(b)`.
-They never touch a number's digits, so that `%12` is `%`, `1`, `2`; digits in short names such as `i32`, `xmm0` or `w8`
-are part of the name.
+Numbers are cut into pairs of digits from the left: `%12` is `%`, `12`, and `345` is `34`, `5`. Digits in short names
+such as `i32`, `xmm0` or `w8` are part of the name.
 
 Text is only text. A string in somebody's code that reads `</code>` becomes ordinary tokens: the BPE that encodes text
 does not know the special tokens, and no merge spells one. Tags become ids in templates of ours alone, which
@@ -39,9 +39,10 @@ DEFAULT = Path(__file__).with_name("data") / "tokenizer"
 
 PATTERN = (
     r"(?:(?<![0-9A-Za-z_$])(?:[a-z]{1,4}[0-9]{1,3}|[A-Z]{1,4}[0-9])(?![0-9])|[^0-9\n]){1,1000}\n?"
-    r"|[0-9]\n?|\n"
+    r"|[0-9]{1,2}\n?|\n"
 )
-"""Text is cut into matches of this: names and what surrounds them up to the end of the line, or one digit.
+"""Text is cut into matches of this: names and what surrounds them up to the end of the line, or two digits (one, if a
+number has no more).
 
 The names are those of types, registers and sections (`i32`, `xmm0`, `LBB0`). A longer piece than 1,000 would exceed
 what the regular expression engine allows itself, which ends the program.

@@ -1,9 +1,9 @@
 """Weights in and out, as Hugging Face checkpoints: what transformers, vLLM and llama.cpp's converter read.
 
-    DIR/config.json, generation_config.json
-    DIR/model.safetensors              or parts of it, and model.safetensors.index.json
-    DIR/tokenizer.json, ...
-    DIR/README.md                      the model card
+DIR/config.json, generation_config.json
+DIR/model.safetensors              or parts of it, and model.safetensors.index.json
+DIR/tokenizer.json, ...
+DIR/README.md                      the model card
 """
 
 from __future__ import annotations

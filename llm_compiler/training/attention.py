@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,12 +18,12 @@ def attend_packed(queries: Tensor, keys: Tensor, values: Tensor, where: Document
     if queries.shape[1] != keys.shape[1] and not _GROUPED:
         times = queries.shape[1] // keys.shape[1]
         keys, values = keys.repeat_interleave(times, 1), values.repeat_interleave(times, 1)
-    more = {"enable_gqa": True} if _GROUPED else {}
-    causal = {"window_size": (-1, 0)} if _WINDOW else {"is_causal": True}
-    output: Tensor = varlen_attn(
-        queries, keys, values, where.bounds, where.bounds, where.longest, where.longest, **causal, **more
-    )
-    return output
+    more: dict[str, Any] = {"enable_gqa": True} if _GROUPED else {}
+    more |= {"window_size": (-1, 0)} if _WINDOW else {"is_causal": True}
+    bounds, longest = where.bounds, where.longest
+    output: Any = varlen_attn(queries, keys, values, bounds, bounds, longest, longest, **more)
+    mixed: Tensor = output
+    return mixed
 
 
 def _parameters() -> set[str]:
@@ -43,11 +44,13 @@ def attention(device: torch.device, heads: int, kv_heads: int, size: int) -> Att
         return attend_each
     positions = torch.tensor([[*range(5), *range(40), *range(19)]])
     where = packed(positions, positions, None, device).where
-    tensors = [
+    queries, keys, values = (
         torch.randn(64, count, size, device=device, dtype=torch.bfloat16) for count in (heads, kv_heads, kv_heads)
-    ]
+    )
     try:
-        same = torch.allclose(attend_packed(*tensors, where), attend_each(*tensors, where), atol=0.05)
+        same = torch.allclose(
+            attend_packed(queries, keys, values, where), attend_each(queries, keys, values, where), atol=0.05
+        )
     except (RuntimeError, TypeError, ValueError, NotImplementedError):
         same = False
     return attend_packed if same else attend_each

@@ -75,9 +75,7 @@ class Checkpoints:
             progress = Progress(**json.loads((folder / "state.json").read_text()))
             state = _state(model, optimisers)
             dcp.load(state, checkpoint_id=folder)
-            set_state_dict(
-                model, optimisers, model_state_dict=state["model"], optim_state_dict=state["optimisers"]
-            )
+            set_state_dict(model, optimisers, model_state_dict=state["model"], optim_state_dict=state["optimisers"])
         return progress
 
     def save(self, model: nn.Module, optimisers: list[optim.Optimizer], progress: Progress) -> None:

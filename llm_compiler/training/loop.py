@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn, optim
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch import Tensor, optim
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.utils import clip_grad_norm_
 
 from llm_compiler.data.recipe import Training
@@ -129,7 +129,9 @@ def train(job: Job, world: World, should_stop: Callable[[], bool] = lambda: Fals
         workers = optimisers(dict(model.named_parameters()), settings, scratch=job.scratch)
         checkpoints = Checkpoints(job.folder / "checkpoints", settings.keep, world)
         at = checkpoints.load(model, workers) or Progress()
-        with Watch(job.folder, order.total * job.rows.context, at.step, tell) if world.first else nullcontext() as watch:
+        with (
+            Watch(job.folder, order.total * job.rows.context, at.step, tell) if world.first else nullcontext() as watch
+        ):
             run = _Run(job, world, model, workers, checkpoints, watch, should_stop)
             at = run.go(at, order, steps, batch_rows)
     except torch.OutOfMemoryError as error:
@@ -142,7 +144,9 @@ def train(job: Job, world: World, should_stop: Callable[[], bool] = lambda: Fals
 
 
 def _memory(settings: Training, error: Exception) -> TrainingError:
-    lower = f"lower training.micro_batch ({settings.micro_batch})" if settings.micro_batch > 1 else "take a smaller model"
+    lower = (
+        f"lower training.micro_batch ({settings.micro_batch})" if settings.micro_batch > 1 else "take a smaller model"
+    )
     also = "" if settings.recompute else ", or set training.recompute = true"
     return TrainingError(f"out of memory: {lower}{also} ({str(error).splitlines()[0][:120]})")
 
@@ -201,12 +205,13 @@ class _Run:
         sums = torch.zeros(len(self.sources), dtype=torch.float64)
         broken: list[int] = []
         parts = list(_parts(len(numbers), job.settings.micro_batch, world))
+        sharded_model: Any = self.model  # as FSDPModule
         for place, part in enumerate(parts):
             if world.any(self.should_stop())[0]:
                 for worker in self.workers:
                     worker.zero_grad()
                 raise _Stopped
-            self.model.set_requires_gradient_sync(place == len(parts) - 1)
+            sharded_model.set_requires_gradient_sync(place == len(parts) - 1)
             total, each = self.model(_on_device(batch, part, world))
             # FSDP takes the mean over ranks, where the sum is wanted.
             (total * (world.size / max(1, counted))).backward()

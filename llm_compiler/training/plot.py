@@ -20,7 +20,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from llm_compiler.training.watch import FILE, Curves, MetricsError, Step, read
 
@@ -121,6 +121,7 @@ def _figure(stages: Sequence[Stage]) -> Figure:
 def _losses(axes: Axes, stages: Sequence[Stage]) -> None:
     """Loss in training and on held-out rows, each curve named at its end."""
     ends: list[tuple[float, str, str]] = []
+    axes.set_yscale("log", nonpositive="mask")
     for stage in stages:
         tokens, losses = _points(stage, lambda step: step.loss)
         mean = _smoothed(losses)
@@ -131,7 +132,6 @@ def _losses(axes: Axes, stages: Sequence[Stage]) -> None:
         colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
         axes.plot(*zip(*points, strict=True), color=colour, marker=mark, markersize=4.5, linewidth=1.6, clip_on=False)
         ends += [(loss, f"{_words(task)}, held out", colour) for _, loss in points[-1:]]
-    axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.12)  # room for the stages' names
     _dress(axes, stages, "Loss, nats per learnt token")
@@ -200,10 +200,13 @@ def _dress(axes: Axes, stages: Sequence[Stage], title: str) -> None:
 
 
 def _readable(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 of a logarithmic axis, as plain numbers."""
+    """Plain numbers on a logarithmic axis: powers of ten, with 2 and 5 between, or what a short range needs."""
     low, high = axes.get_ylim()
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    axes.yaxis.set_major_locator(FixedLocator([first * 10.0**power for power in powers for first in (1, 2, 5)]))
+    tens = [10.0**power for power in powers]
+    choices = tens, [first * ten for ten in tens for first in (1, 2, 5)], MaxNLocator(5).tick_values(low, high)
+    enough = (ticks for ticks in choices if sum(low <= tick <= high for tick in ticks) > 2)
+    axes.yaxis.set_major_locator(FixedLocator(next(enough, choices[-1])))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(low, high)

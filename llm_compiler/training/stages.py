@@ -1,12 +1,12 @@
 """A recipe's stages, one after the other: each starts from the model of the one before.
 
-    OUT/run.json               what the folder is for, so that a rerun knows whether it may go on
-    OUT/1-NAME/checkpoints/    see `checkpoint`
-    OUT/1-NAME/metrics.jsonl   see `watch`
-    OUT/1-NAME/model/          a Hugging Face checkpoint, see `weights`
-    OUT/1-NAME/recipe.toml     the recipe, as it was
-    OUT/1-NAME/data.json       the report on the stage's rows
-    OUT/1-NAME/stage.json      `Summary`, written last: its presence says that the stage is done
+OUT/run.json               what the folder is for, so that a rerun knows whether it may go on
+OUT/1-NAME/checkpoints/    see `checkpoint`
+OUT/1-NAME/metrics.jsonl   see `watch`
+OUT/1-NAME/model/          a Hugging Face checkpoint, see `weights`
+OUT/1-NAME/recipe.toml     the recipe, as it was
+OUT/1-NAME/data.json       the report on the stage's rows
+OUT/1-NAME/stage.json      `Summary`, written last: its presence says that the stage is done
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def check(recipe: Recipe, data: Path) -> dict[str, Any]:
     report = read_report(data)
     if report["recipe"] != recipe.data_digest:
         if report["context"] != recipe.model.context:
-            raise TrainingError(f"{data}: rows of {report['context']} tokens, where the recipe says {recipe.model.context}")
+            raise TrainingError(
+                f"{data}: rows of {report['context']} tokens, where the recipe says {recipe.model.context}"
+            )
         raise TrainingError(
             f"{data} was built from another recipe than this (or from its stages, tasks or mixtures as they were before)"
         )
@@ -276,4 +278,3 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}")
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
-

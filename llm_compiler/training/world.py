@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -101,7 +102,8 @@ def world() -> Iterator[World]:
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     try:
         if alone:
-            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+            store: Any = dist.HashStore()
+            dist.init_process_group(backend, store=store, rank=0, world_size=1)
         else:
             dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
