@@ -121,7 +121,7 @@ def test_held_out_loss_falls_and_is_that_of_the_model_in_transformers(start, pai
 def test_the_weights_are_those_of_the_best_step(start, here, tmp_path):
     # Nothing can be learnt of these but by heart.
     pairs = write_pairs(tmp_path / "pairs.jsonl", 40, answer=lambda number: "abcdefgh"[number * number * 7 % 11 % 8])
-    options = replace(LORA, learning_rate=2e-2, training=replace(TRAINING, epochs=30, validations=16))
+    options = replace(FULL, training=replace(TRAINING, epochs=40, validations=16))
     tuned = finetune(start, pairs, tmp_path / "out", here, options)
     assert tuned.summary.best_step < tuned.summary.steps
     assert tuned.summary.last["heldout"] > tuned.summary.best + 0.1
@@ -138,6 +138,7 @@ def test_lora_changes_the_layers_matrices_by_a_product_of_its_rank_and_nothing_e
             assert not change.any()
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # of peft, with transformers 5
 def test_peft_puts_the_adapter_on_and_the_merged_model_is_the_same(start, adapted):
     peft = pytest.importorskip("peft")
     tokens = torch.tensor([list(range(30, 90))])

@@ -55,7 +55,9 @@ def of_bytes(folder: Path) -> Path:
 def written(folder: Path, document: object) -> Path:
     folder.mkdir()
     (folder / "tokenizer.json").write_text(json.dumps(document))
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": {"content": "<s>"}, "eos_token": "</s>"}
+    flags = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
+    bos = {"__type": "AddedToken", "content": "<s>", **flags}
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": bos, "eos_token": "</s>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return folder
 

@@ -42,7 +42,7 @@ def plan_of(recipe: Recipe, utilisation: float = UTILISATION) -> dict[str, Any]:
     shape, settings, context = _shape(recipe), recipe.training, recipe.model.context
     scratch = not recipe.model.start
     flops = shape.flops_per_token(context / 2)
-    counts = []
+    counts: list[dict[str, Any]] = []
     for gpus in GPUS:
         rows, parts = _share(settings, context, gpus)
         found = memory(shape, settings, context, gpus, scratch=scratch)
