@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "corpus": {"llvm"},
     "autotune": {"llvm", "corpus"},
     "tasks": {"llvm", "corpus", "autotune"},
-    "data": {"llvm", "corpus", "autotune", "tasks", "model.tokenizer"},
+    "data": {"llvm", "corpus", "autotune", "tasks", "model.tokenizer", "model.foreign"},
     "training": {"model", "data"},
     "inference": {"model", "tasks", "llvm", "autotune.portfolio"},
     "evaluation": {"llvm", "model", "corpus", "autotune", "tasks", "data", "inference"},

@@ -139,7 +139,9 @@ def test_data_is_built_with_it(folder, foreign):
     example = Example("t", 1, "s", "compact", "u", "p", "train", (), ((text, False),), "{}")
     pieces = list(Encoder(tokenizer, 128).documents(example))
     assert len(pieces) > 1
-    tokens = [int.from_bytes(one.tokens[at : at + 2], "little") for one in pieces for at in range(0, len(one.tokens), 2)]
+    tokens = [
+        int.from_bytes(one.tokens[at : at + 2], "little") for one in pieces for at in range(0, len(one.tokens), 2)
+    ]
     assert foreign.decode(tokens) == text
 
 

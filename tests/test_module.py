@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from llm_compiler.llvm.elf import object_size, symbols
 from llm_compiler.llvm.frontend import LANGUAGES, Source, lower, optimise_for_size, unoptimised
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.module import Context, Module
+from llm_compiler.llvm.objects import read_object
+from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.size import PAPER, PROTOCOLS, SHIP, Protocol, Size
 from llm_compiler.llvm.toolchain import Toolchain
 from tests.conftest import EXAMPLES, SHARED, needs_shared
@@ -480,3 +483,106 @@ def test_protocols_measure_differently(small: Module) -> None:
     assert sizes["paper"].text > sizes["ship"].text
     assert sizes["paper"].data == sizes["ship"].data == 4
     assert Size(3, 4).total == 7
+
+
+# -- one function only
+
+TWO = (
+    X86
+    + """
+define i32 @"one \\22quoted\\22"(i32 %a) minsize optsize {
+  %slot = alloca i32
+  store i32 %a, ptr %slot
+  %again = load i32, ptr %slot
+  ret i32 %again
+}
+
+define i32 @two(i32 %a) minsize optsize alwaysinline {
+  %slot = alloca i32
+  store i32 %a, ptr %slot
+  %again = load i32, ptr %slot
+  ret i32 %again
+}
+
+define i32 @left_alone(i32 %a) optnone noinline {
+  %slot = alloca i32
+  store i32 %a, ptr %slot
+  %again = load i32, ptr %slot
+  ret i32 %again
+}
+"""
+).encode()
+
+
+def text_of(module: Module, name: str) -> str:
+    """What is printed of one function, its attributes' number included."""
+    found = re.search(rf"^define [^\n]*@{re.escape(name)}\(.*?^}}$", module.print(), re.MULTILINE | re.DOTALL)
+    assert found
+    return found[0]
+
+
+@pytest.mark.parametrize("name", ['"one \\22quoted\\22"', "two"])
+def test_a_list_runs_on_the_named_function_alone(context: Context, name: str) -> None:
+    module = context.parse(TWO)
+    names = module.functions()
+    before = {other: text_of(module, other) for other in ('"one \\22quoted\\22"', "two", "left_alone")}
+    attributes = [line for line in module.print().splitlines() if line.startswith("attributes")]
+    module.run_on({name.strip('"').replace("\\22", '"')}, "function(sroa)")
+    module.verify()
+    assert module.functions() == names
+    changed = {other for other, text in before.items() if text_of(module, other) != text}
+    assert changed == {name}
+    assert [line for line in module.print().splitlines() if line.startswith("attributes")] == attributes
+
+
+def test_what_the_programmer_does_not_want_optimised_is_not(context: Context) -> None:
+    module = context.parse(TWO)
+    before = module.print()
+    module.run_on({"left_alone", "there is no such function"}, "function(sroa)")
+    assert module.print() == before
+
+
+def test_a_list_that_llvm_refuses_leaves_the_attributes_as_they_were(context: Context) -> None:
+    module = context.parse(TWO)
+    before = module.print()
+    with pytest.raises(LLVMError, match="unknown function pass"):
+        module.run_on({"two"}, "function(no-such-pass)")
+    assert module.print() == before
+
+
+def test_every_pass_that_may_be_proposed_leaves_other_functions_alone(
+    library: Library, vocabulary: Vocabulary, compiled: Callable[..., bytes]
+) -> None:
+    bitcode = compiled(C_OF_ALL_SORTS)
+    for known in vocabulary.proposable:
+        if known.level in ("module", "cgscc"):
+            continue
+        with Context(library) as context, context.parse(bitcode) as module, module.machine(SHIP) as machine:
+            others = [name for name in module.functions() if name != "step"]
+            before = {name: text_of(module, name) for name in others}
+            module.run_on({"step"}, str(vocabulary.nest([known.name])), machine)
+            module.verify()
+            assert {name: text_of(module, name) for name in others} == before, known.name
+
+
+def test_a_function_gets_alone_what_it_gets_with_all_others(library: Library, compiled: Callable[..., bytes]) -> None:
+    bitcode = compiled(C_OF_ALL_SORTS)
+    passes = "function(sroa),function(early-cse),function(simplifycfg)"
+    with Context(library) as context, context.parse(bitcode) as all_at_once:
+        all_at_once.run(passes)
+        for name in all_at_once.functions():
+            with context.parse(bitcode) as alone:
+                alone.run_on({name}, passes)
+                texts = [re.sub(r"!\d+", "!0", text_of(module, name)) for module in (alone, all_at_once)]
+                assert texts[0] == texts[1]
+
+
+def test_functions_that_are_put_apart_have_sections_of_their_own(all_sorts: Module) -> None:
+    count = len(all_sorts.functions())
+    with all_sorts.clone() as copy, copy.machine(SHIP) as machine:
+        copy.put_apart()
+        copy.verify()
+        sections = [section.name for section in read_object(copy.emit(machine)).sections]
+    numbered = [int(name) for name in sections if name.isdigit()]
+    assert len(numbered) == len(set(numbered)) > 3
+    assert set(numbered) <= set(range(count))

@@ -98,12 +98,12 @@ def test_training_starts_from_any_llama_checkpoint(trained, data, here, tmp_path
     start = replace(RECIPE, model=replace(RECIPE.model, start=str(out / "2-second" / "model")))
     first, _ = run(start, TEXT, data, tmp_path / "run", here)
     assert first.first["first"] < 6.0  # random weights begin at log 512 = 6.24
-    other = PRESETS["tiny"].with_vocabulary(600)
+    other = PRESETS["tiny"].with_vocabulary(400)
     tensors = {"model.norm.weight": torch.ones(64)}
     ids = {"bos": 1, "eos": 2, "pad": 0}
     save(tmp_path / "other", other, tensors, data / "tokenizer", "", ids=ids, longest=64)
     start = replace(RECIPE, model=replace(RECIPE.model, start=str(tmp_path / "other")))
-    with pytest.raises(TrainingError, match="a vocabulary of 600, the rows' tokenizer one of 512"):
+    with pytest.raises(TrainingError, match="a vocabulary of 400, the rows' tokenizer one of 512"):
         run(start, TEXT, data, tmp_path / "run 2", here)
 
 

@@ -17,7 +17,8 @@ from tokenizers import models, normalizers, trainers
 
 from llm_compiler.inference.embedded import load
 from llm_compiler.inference.engine import EngineError
-from llm_compiler.inference.torch_engine import ForeignTokenizer, Transformers
+from llm_compiler.inference.torch_engine import Transformers
+from llm_compiler.model.foreign import load_any
 from llm_compiler.model.shape import PRESETS
 from tests.checkpoints import SMALL, Reference, divergence, make
 
@@ -56,11 +57,12 @@ def test_a_checkpoint_in_metas_layout_is_loaded_as_it_is(kind: str, tmp_path: Pa
     assert not (tmp_path / "model.safetensors").exists()
     assert (tmp_path / "model.safetensors.index.json").exists()
 
-    tokenizer = ForeignTokenizer(tmp_path)
-    prompt = tokenizer.encode(PROMPT)
+    tokenizer = load_any(tmp_path)
+    prompt = [tokenizer.bos, *tokenizer.encode(PROMPT)]
     assert json.loads((tmp_path / "tokenizer_config.json").read_text())["tokenizer_class"] == kind
-    assert (prompt[0], tokenizer.end) == (1, 2)
-    assert tokenizer.decode(prompt) == PROMPT
+    assert (prompt[0], tokenizer.eos) == (1, 2)
+    assert prompt == transformers.AutoTokenizer.from_pretrained(tmp_path)(PROMPT)["input_ids"]
+    assert tokenizer.decode(prompt[1:]).removeprefix(" ") == PROMPT
 
     engine = Transformers(tmp_path, dtype="float32")
     assert (engine.vocabulary, engine.context) == (32_016, 16_384)
@@ -110,12 +112,10 @@ def test_a_wrong_configuration_is_one_line(change: dict[str, Any], message: str,
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_weights_and_missing_devices_and_tokenizers_are_one_line(tmp_path: Path) -> None:
+def test_damaged_weights_and_missing_devices_are_one_line(tmp_path: Path) -> None:
     make(tmp_path)
     with pytest.raises(EngineError, match="nowhere"):
         Transformers(tmp_path, device="nowhere")
-    with pytest.raises(EngineError, match="has no tokenizer"):
-        ForeignTokenizer(tmp_path)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(EngineError, match="damaged or cut short"):
@@ -137,4 +137,4 @@ except EngineError as error:
     print(error)
 """
     ran = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
-    assert "pip install 'llm-compiler[torch]'" in ran.stdout
+    assert "pip install 'llm-compiler[train]'" in ran.stdout

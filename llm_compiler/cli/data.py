@@ -172,9 +172,9 @@ def _documents(folder: Path, stage: str, split: str, row: int) -> Iterator[dict[
     from llm_compiler.data.build import origin
     from llm_compiler.data.folder import rows_of
     from llm_compiler.data.rows import Rows
-    from llm_compiler.model.tokenizer import Tokenizer
+    from llm_compiler.model.foreign import load_any
 
-    tokenizer = Tokenizer.load(folder / "tokenizer")
+    tokenizer = load_any(folder / "tokenizer")
     rows = Rows(rows_of(folder, stage, split), tokenizer.fingerprint)
     try:
         spans = rows.spans(row)

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llm_compiler.autotune.portfolio import load
 from llm_compiler.cli.files import InputError, check_input, read_stream, write_output
-from llm_compiler.cli.options import CommandWithRest, jobs_option, json_option, llvm_option, rest_of
+from llm_compiler.cli.options import MODEL_HELP, CommandWithRest, jobs_option, json_option, llvm_option, rest_of
+from llm_compiler.inference.propose import Propose, in_turn, listed, or_nothing
 from llm_compiler.inference.solve import Solution, Solver
 from llm_compiler.llvm.frontend import LANGUAGES, CompileError, Emit, Language, Source, guess_language
 from llm_compiler.llvm.size import PROTOCOLS, Size
-from llm_compiler.llvm.toolchain import find
+from llm_compiler.llvm.toolchain import Toolchain, find
 from llm_compiler.llvm.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from llm_compiler.inference.model import Model
 
 _SUFFIXES = {"obj": ".o", "asm": ".s", "ll": ".ll", "bc": ".bc"}
 # What decides the kind of output, or writes files of its own, is ours to say.
 _REFUSED = ("-o", "-S", "-E", "-M", "-emit-", "-flto", "-fsyntax-only", "-save-temps", "--save-temps", "-###", "@")
 _LONGEST_DIAGNOSTICS = 1 << 16
 _LONGEST_LINE = 300
+_MODEL_SECONDS = 20.0
+"""That a model has for one file."""
 
 
 @click.command(cls=CommandWithRest, rest="CLANG_FLAGS")
@@ -43,6 +50,15 @@ _LONGEST_LINE = 300
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The lists to try, as `llmc portfolio build` writes them.  [default: the shipped ones]",
 )
+@click.option("--model", metavar="NAME", help=MODEL_HELP)
+@click.option(
+    "--proposer",
+    type=click.Choice(["auto", "portfolio", "model", "both"]),
+    default="auto",
+    show_default=True,
+    help="Whose lists to try: `auto` is both where there is a model.",
+)
+@click.option("--samples", type=click.IntRange(1, 1000), help="Lists of the model.  [default: as the budget has room]")
 @jobs_option
 @click.option(
     "--protocol",
@@ -63,6 +79,9 @@ def optimize(
     emit: Emit,
     budget: int,
     portfolio: Path | None,
+    model: str | None,
+    proposer: str,
+    samples: int | None,
     jobs: int,
     protocol: str,
     language: Language | None,
@@ -85,14 +104,14 @@ def optimize(
     flags = _clang_flags(rest_of(ctx))
     outputs = {} if dry_run else _outputs(files, output, _SUFFIXES[emit])
     toolchain = find(llvm)
-    candidates = load(vocabulary(toolchain), protocol, portfolio)[:budget]
     from llm_compiler.cli.progress import Bar  # rich takes its time
 
     sources, failed = _sources(files, language, flags)
     solved: list[tuple[Solution, str | None]] = []
     with (
-        Bar(len(sources) * len(candidates), "lists") as bar,
-        Solver(toolchain, candidates, PROTOCOLS[protocol], jobs=jobs, on_list=bar.advance) as solver,
+        Bar(len(sources) * budget, "lists") as bar,
+        _proposals(toolchain, protocol, budget, portfolio, model, proposer, samples, jobs) as propose,
+        Solver(toolchain, propose, PROTOCOLS[protocol], jobs=jobs, on_list=bar.advance) as solver,
     ):
         for source, answer in zip(sources, solver.solve(sources, emit), strict=True):
             if isinstance(answer, CompileError):
@@ -115,6 +134,54 @@ def optimize(
     elif solved:
         _print_table(solved, err=to_stdout)
     ctx.exit(1 if failed else 0)
+
+
+@contextlib.contextmanager
+def _proposals(
+    toolchain: Toolchain,
+    protocol: str,
+    budget: int,
+    portfolio: Path | None,
+    model: str | None,
+    proposer: str,
+    samples: int | None,
+    jobs: int,
+) -> Iterator[Propose]:
+    """Whose lists are tried."""
+    known = vocabulary(toolchain)
+    lists = listed(load(known, protocol, portfolio)[:budget]) if proposer != "model" else listed([])
+    if proposer == "portfolio" or not budget:
+        yield lists
+        return
+    from llm_compiler.inference.asked import Asked
+    from llm_compiler.inference.model import How
+
+    with contextlib.ExitStack() as stack:
+        opened = _opened(model, proposer, jobs)
+        if opened is None:
+            yield lists
+            return
+        stack.callback(opened.close)
+        share = budget if proposer == "model" else (budget + 1) // 2
+        how = How(samples=min(samples or share, budget), method="priority", seconds=_MODEL_SECONDS)
+        asked = stack.enter_context(Asked(opened, known, toolchain.library, protocol, how))
+
+        def warn(message: str) -> None:
+            click.echo(f"llmc: warning: {message}; going on without the model", err=True)
+
+        yield in_turn(or_nothing(asked, warn), lists, budget)
+
+
+def _opened(name: str | None, proposer: str, jobs: int) -> Model | None:
+    """The model to ask. None where none was named and none ships."""
+    from llm_compiler.inference.model import ModelError, open_model
+
+    try:
+        return open_model(name, threads=jobs)
+    except ModelError as error:
+        if name is None and proposer == "auto":
+            return None
+        raise click.ClickException(f"{error}; --proposer portfolio works without a model") from None
 
 
 def _clang_flags(given: Sequence[str]) -> tuple[str, ...]:
@@ -198,9 +265,9 @@ def _print_table(solved: Sequence[tuple[Solution, str | None]], *, err: bool) ->
         winner = "clang -Oz (nothing was smaller)"
         if solution.passes:  # without the nesting, which --json has
             winner = ",".join(element.spelling for element in solution.passes.passes())
-        rows.append(_row(solution.source.name, before, now, solution.tried, solution.seconds, winner))
+        rows.append(_row(solution.source.name, before, now, len(solution.tried), solution.seconds, winner))
     smaller = sum(solution.passes is not None for solution, _ in solved)
-    tried = sum(solution.tried for solution, _ in solved)
+    tried = sum(len(solution.tried) for solution, _ in solved)
     seconds = sum(solution.seconds for solution, _ in solved)
     rows.append(_row("total", *_totals(solved), tried, seconds, f"{smaller} of {len(solved)} smaller"))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
@@ -235,7 +302,13 @@ def _as_json(version: str, protocol: str, solved: Sequence[tuple[Solution, str |
             "baseline": size(solution.baseline),
             "size": size(solution.size),
             "passes": str(solution.passes) if solution.passes else None,
-            "tried": solution.tried,
+            "origin": solution.winner.origin if solution.winner else None,
+            "tried": len(solution.tried),
+            "candidates": [
+                {"passes": str(proposal.passes), "origin": proposal.origin, "size": one.size, "reason": one.reason}
+                for one in solution.tried
+                for proposal in [one.candidate]
+            ],
             "failures": dict(solution.failures),
             "seconds": round(solution.seconds, 3),
             "output": target,

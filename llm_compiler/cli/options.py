@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+MODEL_HELP = (
+    "A folder, a Hugging Face id in the local cache, or openai:URL (openai:URL#NAME) for a server.  "
+    "[default: the model that ships]"
+)
 _REST = "llm_compiler.rest"
 
 

@@ -119,7 +119,7 @@ def write_rows(folder: Path, examples: Sequence[Encoded], tokenizer: AnyTokenize
         "context": context,
         "rows": len(tokens),
         **sizes,
-        "sources": [{"task": "pairs", "source": "", "replayed": "", **sizes}],
+        "sources": [{"task": "pairs", "source": "own", "replayed": "", **sizes}],
         "shards": [""],
     }
     partial = folder.with_name(f".{folder.name}")

@@ -15,12 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from llm_compiler.corpus.normalise import normalise_assembly
 from llm_compiler.llvm.equivalence import Comparer
 from llm_compiler.llvm.frontend import CompileError, lower
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.listing import Lister, Listing
-from llm_compiler.llvm.module import Context, Module
+from llm_compiler.llvm.module import Context
 from llm_compiler.llvm.objects import Architecture
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.size import SHIP
@@ -28,7 +27,7 @@ from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.verdict import Verdict
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 from llm_compiler.tasks.code import lowered, read
-from llm_compiler.tasks.disassembly import Question, check, parse
+from llm_compiler.tasks.disassembly import Question, ask, check, parse, target_lines
 from llm_compiler.tasks.task import Tools
 
 Level = Literal["exact", "same behaviour", "lowers again", "not"]
@@ -158,9 +157,7 @@ def table(lifted: Lifted) -> list[tuple[str, str, str]]:
 def asked(listing: Listing) -> list[Asked]:
     """The questions about the functions of a file, in the form that the model was trained on."""
     target = listing.architecture
-    return [
-        Asked(each.name, Question(normalise_assembly(each.text), target), each.problem) for each in listing.functions
-    ]
+    return [Asked(each.name, ask(each.text, target), each.problem) for each in listing.functions]
 
 
 # -- judging
@@ -221,15 +218,13 @@ class Judge:
             listing = self._lister(lower(self._toolchain, bitcode, SHIP, flags, "obj"))
         except (CompileError, LLVMError):
             return False
-        texts = [normalise_assembly(each.text) for each in listing.functions if each.name == attempt.name]
+        texts = [ask(each.text, target).assembly for each in listing.functions if each.name == attempt.name]
         # Whether a callee is in the same file is for a listing to see, and not for the code of this function.
         return [text.replace("@PLT", "") for text in texts] == [attempt.question.assembly.replace("@PLT", "")]
 
 
 def _like(question: Question) -> str:
-    from llm_compiler.tasks.disassembly import _target_lines
-
-    return question.ir or _target_lines(question.target)
+    return question.ir or target_lines(question.target)
 
 
 def _names(ir: str) -> list[str]:
@@ -372,14 +367,13 @@ class Joiner:
         return self._linked(fitting, replace(parts, missing=missing)), left_out
 
     def _linked(self, accepted: list[tuple[str, str, str]], parts: Parts) -> str:
-        from llm_compiler.tasks.disassembly import _target_lines
 
         with Context(self._library) as context:
-            whole = context.parse(_target_lines(parts.target).encode())
+            whole = context.parse(target_lines(parts.target).encode())
             for number, (name, ir, _) in enumerate(accepted):
                 # The flags of the first stand for all: where two differ, LLVM refuses to link.
                 module = context.parse((_FLAGS.sub("", ir) if number else ir).encode())
-                _yield_to_others(module, name)
+                module.yield_to_others(name)
                 whole.link(module)
             whole.verify()
             text = re.sub(r"^; ModuleID = .*\n|^source_filename = .*\n", "", whole.print(), flags=re.M)
@@ -391,19 +385,6 @@ class Joiner:
         with Context(self._library) as context, context.parse(text.encode()) as module:
             module.verify()
         return text
-
-
-def _yield_to_others(module: Module, name: str) -> None:
-    """Keep one function; what else it defines is its own, or for another to define."""
-    library = module.library
-    for function in module._functions():
-        if library.LLVMIsDeclaration(function):
-            continue
-        library.LLVMSetComdat(function, None)
-        library.LLVMSetLinkage(function, 0 if module._name(function) == name else 8)  # external, internal
-    for variable in module._walk("LLVMGetFirstGlobal", "LLVMGetNextGlobal"):
-        if not library.LLVMIsDeclaration(variable) and library.LLVMGetLinkage(variable) == 0:
-            library.LLVMSetLinkage(variable, 5)  # weak_odr: several functions may bring the same variable
 
 
 def _commented(text: str, words: dict[str, str]) -> str:

@@ -7,25 +7,23 @@ is none it is somebody else's, and asked in Meta's words.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from llm_compiler.inference import embedded
-from llm_compiler.inference.decoding import Generated, Reason, Stop, greedy, priority_samples, sample
-from llm_compiler.inference.engine import Engine, EngineError
-from llm_compiler.inference.grammar import PassListGrammar
 from llm_compiler.llvm.passes import Vocabulary
-from llm_compiler.model.foreign import AnyTokenizer, load_any
-from llm_compiler.model.tokenizer import Tokenizer, TokenizerError
+from llm_compiler.model.shape import ABOUT
 from llm_compiler.tasks.code import deny_list
 from llm_compiler.tasks.task import DIALECTS, Dialect, Pieces
 
-ABOUT = "llm_compiler.json"
+if TYPE_CHECKING:  # numpy and more, for which those who ask no model need not wait
+    from llm_compiler.inference.decoding import Generated, Stop
+    from llm_compiler.inference.engine import Engine
+    from llm_compiler.inference.grammar import PassListGrammar
+    from llm_compiler.model.foreign import AnyTokenizer
+
 SHIPPED = Path(__file__).with_name("data") / "model"
 """The folder of the model that ships."""
 Method = Literal["greedy", "sample", "priority"]
@@ -59,7 +57,8 @@ class Written:
     """An answer. It is whole where the reason is `end` or `stop`."""
 
     text: str
-    reason: Reason | str
+    reason: str
+    """As `decoding.Reason`; a server may have others."""
     logprob: float | None
     """Of its tokens; None where nobody says."""
     tokens: int
@@ -101,6 +100,7 @@ class LocalModel:
     def __init__(self, engine: Engine, tokenizer: AnyTokenizer, dialect: Dialect, name: str) -> None:
         self.name, self.dialect = name, dialect
         self.engine, self.tokenizer = engine, tokenizer
+        self._grammars: dict[str, PassListGrammar] = {}
 
     @property
     def context(self) -> int:
@@ -117,12 +117,12 @@ class LocalModel:
 
     def write(self, prompt: Pieces, how: How, lists: Vocabulary | None = None) -> Iterator[Written]:
         """As `Model` says. Answers of a foreign tokenizer's model are not held to lists, and run to their end."""
+        from llm_compiler.inference.decoding import Stop
+
         ids = self.ids(prompt)
         if len(ids) >= self.context:
             raise PromptTooLongError(f"a prompt of {len(ids):,} tokens is over the context of {self.context:,}")
-        grammar = None
-        if lists is not None and isinstance(self.tokenizer, Tokenizer):
-            grammar = grammar_of(self.tokenizer, lists, self.dialect)
+        grammar = None if lists is None else self._grammar(lists)
         stop = Stop(self.tokenizer.eos, after_list=grammar is not None, tokens=how.tokens, seconds=how.seconds)
         started = time.monotonic()
         for answer in self._generated(ids, how, stop, grammar):
@@ -131,16 +131,33 @@ class LocalModel:
             yield Written(text, answer.reason, answer.logprob, len(answer.ids), now - started)
             started = time.monotonic()
 
+    def _grammar(self, vocabulary: Vocabulary) -> PassListGrammar | None:
+        """Of flag tuning's answers, without what is denied in this LLVM. None where the tokenizer is not ours."""
+        from llm_compiler.inference.grammar import PassListGrammar
+        from llm_compiler.model.tokenizer import Tokenizer
+
+        if not isinstance(self.tokenizer, Tokenizer):
+            return None
+        if vocabulary.version not in self._grammars:
+            # Of an entry of several passes the last is left out: strict, and what is checked after this would refuse.
+            denied = [name for entry in deny_list(vocabulary.version) for name in entry.passes[-1:]]
+            self._grammars[vocabulary.version] = PassListGrammar(
+                self.tokenizer, vocabulary, self.dialect, denied=denied
+            )
+        return self._grammars[vocabulary.version]
+
     def _generated(
         self, ids: Sequence[int], how: How, stop: Stop, grammar: PassListGrammar | None
     ) -> Iterator[Generated]:
+        from llm_compiler.inference.decoding import greedy, priority_samples, sample
+        from llm_compiler.inference.engine import EngineError
+
         try:
             if how.method == "priority":
                 yield from priority_samples(self.engine, ids, how.samples, stop, grammar)
             elif how.method == "sample":
                 seeds = range(how.seed, how.seed + how.samples)
-                options = {"temperature": how.temperature, "top_p": how.top_p}
-                yield from sample(self.engine, ids, seeds, stop, grammar, **options)
+                yield from sample(self.engine, ids, seeds, stop, grammar, temperature=how.temperature, top_p=how.top_p)
             else:
                 yield greedy(self.engine, ids, stop, grammar)
         except EngineError as error:
@@ -148,14 +165,6 @@ class LocalModel:
 
     def close(self) -> None:
         """Nothing is held that does not go by itself."""
-
-
-@lru_cache(maxsize=4)
-def grammar_of(tokenizer: Tokenizer, vocabulary: Vocabulary, dialect: Dialect) -> PassListGrammar:
-    """The grammar of flag tuning's answers, without what is denied in this LLVM."""
-    entries = deny_list(vocabulary.version)
-    # Of an entry of several passes the last is left out: strict, and what the checks after this would refuse.
-    return PassListGrammar(tokenizer, vocabulary, dialect, denied=[name for entry in entries for name in entry.passes[-1:]])
 
 
 def open_model(name: str | None = None, *, threads: int | None = None, engine: EngineName = "auto") -> Model:
@@ -169,6 +178,10 @@ def open_model(name: str | None = None, *, threads: int | None = None, engine: E
 
         url, _, model = name.removeprefix("openai:").partition("#")
         return ServerModel(url, model or None)
+    from llm_compiler.inference.engine import EngineError
+    from llm_compiler.model.foreign import load_any
+    from llm_compiler.model.tokenizer import TokenizerError
+
     folder = _folder(name)
     try:
         tokenizer = load_any(folder)
@@ -199,7 +212,9 @@ def _folder(name: str | None) -> Path:
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except LocalEntryNotFoundError:
-        raise ModelError(f"{name} is neither a folder nor in the local cache; get it with: hf download {name}") from None
+        raise ModelError(
+            f"{name} is neither a folder nor in the local cache; get it with: hf download {name}"
+        ) from None
     except HFValidationError as error:
         raise ModelError(f"{name}: {str(error).splitlines()[0]}") from None
 
@@ -224,8 +239,9 @@ def _engine(folder: Path, threads: int | None, name: EngineName) -> Engine:
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         name = "torch" if size > _EMBEDDED_BYTES else "embedded"
     if name == "embedded":
+        from llm_compiler.inference import embedded
+
         return embedded.load(folder, threads=threads)
     from llm_compiler.inference.torch_engine import Transformers
 
-    device = "cpu" if os.environ.get("LLMC_DEVICE") is None else os.environ["LLMC_DEVICE"]
-    return Transformers(folder, device)
+    return Transformers(folder)

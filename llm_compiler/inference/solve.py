@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
+from llm_compiler.inference.propose import Candidate, Propose
 from llm_compiler.llvm.elf import object_size, symbols
 from llm_compiler.llvm.evaluate import Evaluation, Evaluator, Job
 from llm_compiler.llvm.frontend import CompileError, Emit, Source, lower, optimise_for_size, unoptimised
@@ -22,6 +23,17 @@ _CONFIRMED = 3
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A candidate, and what became of it."""
+
+    candidate: Candidate
+    size: int | None
+    """Bytes; None for a failure."""
+    reason: str = ""
+    """Of a failure."""
+
+
+@dataclass(frozen=True)
 class Solution:
     """What a user gets for one source, and how it was found."""
 
@@ -30,16 +42,22 @@ class Solution:
     """Of the object that the real `clang -Oz` emits under the same protocol with the same flags."""
     size: Size
     """Of the object that this solution stands for: never larger than `baseline`."""
-    passes: PassList | None
-    """The winning list; None where nothing was smaller and the answer is clang's own."""
+    winner: Candidate | None
+    """The winning list and who proposed it; None where nothing was smaller and the answer is clang's own."""
     output: bytes
     """Object, assembly, or module, as was asked for."""
-    tried: int
+    tried: tuple[Tried, ...]
+    """All candidates, in order."""
     failures: Counter[str]
     """Candidates without a size, by reason."""
     seconds: float
     warnings: str
     """What clang had to say about the source."""
+
+    @property
+    def passes(self) -> PassList | None:
+        """The winner's."""
+        return self.winner.passes if self.winner else None
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,7 @@ class _Compiled:
     baseline: bytes
     warnings: str
     module: bytes
+    candidates: Sequence[Candidate]
 
 
 class Solver:
@@ -58,7 +77,7 @@ class Solver:
     def __init__(
         self,
         toolchain: Toolchain,
-        candidates: Sequence[PassList],
+        propose: Propose,
         protocol: Protocol,
         *,
         jobs: int,
@@ -68,7 +87,7 @@ class Solver:
         """`on_list` is called after each list that was evaluated, for progress bars."""
 
         self._toolchain = toolchain
-        self._candidates = candidates
+        self._propose = propose
         self._protocol = protocol
         self._limits = limits or Limits()
         self._on_list = on_list
@@ -107,12 +126,13 @@ class Solver:
         started = time.perf_counter()
         baseline, warnings = optimise_for_size(self._toolchain, source, self._protocol)
         module = unoptimised(self._toolchain, source)
-        return _Compiled(time.perf_counter() - started, baseline, warnings, module)
+        candidates = self._propose(module)
+        return _Compiled(time.perf_counter() - started, baseline, warnings, module, candidates)
 
     def _solve(self, source: Source, compiled: _Compiled, emit: Emit) -> Solution:
         started = time.perf_counter()
         answers = []
-        for answer in self._workers.map(self._job(compiled, passes) for passes in self._candidates):
+        for answer in self._workers.map(self._job(compiled, one.passes) for one in compiled.candidates):
             answers.append(answer)
             self._on_list()
         baseline = object_size(compiled.baseline)
@@ -121,7 +141,7 @@ class Solver:
         if failures and not sized and all(failure.reason == "invalid" for failure in failures):
             raise CompileError(failures[0].detail)  # the module's fault, not that of every list
         best = [at for total, at in sorted(sized) if total < baseline.total][:_CONFIRMED]
-        passes, size, module = self._confirm(source, compiled, best)
+        winner, size, module = self._confirm(source, compiled, best)
         if module is not None:
             output = lower(self._toolchain, module, self._protocol, source.flags, emit)
         elif emit == "obj":
@@ -132,9 +152,9 @@ class Solver:
             source,
             baseline,
             size,
-            passes,
+            winner,
             output,
-            tried=len(answers),
+            tried=tuple(map(_tried, compiled.candidates, answers)),
             failures=Counter(failure.reason for failure in failures),
             seconds=compiled.seconds + time.perf_counter() - started,
             warnings=compiled.warnings,
@@ -142,12 +162,13 @@ class Solver:
 
     def _confirm(
         self, source: Source, compiled: _Compiled, best: Sequence[int]
-    ) -> tuple[PassList | None, Size, bytes | None]:
+    ) -> tuple[Candidate | None, Size, bytes | None]:
         """The smallest of the best candidates as clang emits them, if it beats clang's own object and links alike."""
-        winner: PassList | None = None
+        winner: Candidate | None = None
         size, module = object_size(compiled.baseline), None
         interface = symbols(compiled.baseline)
-        kept = list(self._workers.map(self._job(compiled, self._candidates[at], keep=True) for at in best))
+        jobs = (self._job(compiled, compiled.candidates[at].passes, keep=True) for at in best)
+        kept = list(self._workers.map(jobs))
         modules = [answer.bitcode if isinstance(answer, Evaluation) else None for answer in kept]
         for at, bitcode, emitted in zip(
             best, modules, self._threads.map(self._emit, [source] * len(best), modules), strict=True
@@ -155,7 +176,7 @@ class Solver:
             if emitted is None or not symbols(emitted).replaces(interface):
                 continue
             if object_size(emitted).total < size.total:
-                winner, size, module = self._candidates[at], object_size(emitted), bitcode
+                winner, size, module = compiled.candidates[at], object_size(emitted), bitcode
         return winner, size, module
 
     def _emit(self, source: Source, module: bytes | None) -> bytes | None:
@@ -168,3 +189,9 @@ class Solver:
 
     def _job(self, compiled: _Compiled, passes: PassList, keep: bool = False) -> Job:
         return Job(compiled.module, str(passes), self._protocol.name, self._limits, keep)
+
+
+def _tried(candidate: Candidate, answer: Evaluation | Failure) -> Tried:
+    if isinstance(answer, Failure):
+        return Tried(candidate, None, answer.reason)
+    return Tried(candidate, answer.size.total)

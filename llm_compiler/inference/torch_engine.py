@@ -5,7 +5,6 @@ Needs torch and transformers, which the plain installation has not: they are imp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from llm_compiler.inference.tree import Cache, Ids, TreeEngine
 if TYPE_CHECKING:
     import torch
 
-_NEEDS = "this engine needs torch and transformers: pip install 'llm-compiler[torch]'"
+_NEEDS = "this engine needs torch and transformers: pip install 'llm-compiler[train]'"
 
 
 class Transformers(TreeEngine):
@@ -27,8 +26,8 @@ class Transformers(TreeEngine):
 
     chunk = 2_048
 
-    def __init__(self, folder: Path, device: str = "cpu", dtype: str = "bfloat16") -> None:
-        """On a device of torch's, with numbers of one of its types.
+    def __init__(self, folder: Path, device: str | None = None, dtype: str = "bfloat16") -> None:
+        """On a device of torch's, by default a GPU if there is one, with numbers of one of its types.
 
         EngineError for a folder without a Llama model or with a damaged one, for a device that is not there, and
         without torch.
@@ -44,7 +43,7 @@ class Transformers(TreeEngine):
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, dtype=getattr(torch, dtype), local_files_only=True, attn_implementation="sdpa"
             )
-            self._model = model.to(device).eval()
+            self._model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
         except Exception as error:  # of torch, transformers or safetensors, by what is wrong
             raise EngineError(f"{folder}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
         self.context, self.vocabulary = shape.context, shape.vocabulary
@@ -88,32 +87,3 @@ class _Grown:
 
     def _on_device(self, array: npt.NDArray[Any]) -> torch.Tensor:
         return self._torch.from_numpy(array).to(self._model.device)
-
-
-class ForeignTokenizer:
-    """The tokenizer of a folder that is not ours, in whatever class its configuration names."""
-
-    def __init__(self, folder: Path) -> None:
-        """EngineError if there is none, or no transformers."""
-        try:
-            import transformers
-        except ImportError:
-            raise EngineError(_NEEDS) from None
-        try:
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:
-            raise EngineError(f"{folder} has no tokenizer that transformers can read") from error
-
-    @property
-    def end(self) -> int | None:
-        """The id that ends an answer."""
-        found: int | None = self._tokenizer.eos_token_id
-        return found
-
-    def encode(self, text: str) -> list[int]:
-        """A prompt, with what the class puts before it."""
-        return list(self._tokenizer(text)["input_ids"])
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids, without special tokens."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

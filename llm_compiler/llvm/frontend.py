@@ -100,7 +100,7 @@ def lower(
 
 def targets(toolchain: Toolchain) -> tuple[str, ...]:
     """Names of the targets that clang was built with. Raises CompileError."""
-    listing, _ = _run([*toolchain.clang, "-print-targets"], b"")
+    listing, _ = run_clang([*toolchain.clang, "-print-targets"], b"")
     return tuple(line.split()[0] for line in listing.decode().splitlines() if " - " in line)
 
 
@@ -110,7 +110,7 @@ def link(toolchain: Toolchain, objects: Iterable[Path], program: Path, *flags: s
     command = (system,) if system else toolchain.linker
     if not command:
         raise CompileError("no linker: install a C++ compiler (on Debian: apt-get install g++)")
-    _run([*command, *map(str, objects), "-o", str(program), *flags], b"")
+    run_clang([*command, *map(str, objects), "-o", str(program), *flags], b"")
 
 
 def _compile(
@@ -121,10 +121,10 @@ def _compile(
     inputs = [str(source.path)] if source.path else ["-x", source.language, "-"]
     # `flags` come after the user's, so that ours decide.
     command = [*toolchain.clang, *headers, *source.flags, *flags, "-o", "-", *inputs]
-    return _run(command, source.text if source.path is None else b"", limits)
+    return run_clang(command, source.text if source.path is None else b"", limits)
 
 
-def _run(command: Sequence[str], stdin: bytes, limits: Limits = COMPILE_LIMITS) -> tuple[bytes, str]:
+def run_clang(command: Sequence[str], stdin: bytes, limits: Limits = COMPILE_LIMITS) -> tuple[bytes, str]:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
     ) as process:

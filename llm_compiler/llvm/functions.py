@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from llm_compiler.llvm.assembly_file import AssemblyError, architecture_of, functions_in, is_llvms, split_assembly
-from llm_compiler.llvm.frontend import CompileError, _run
+from llm_compiler.llvm.frontend import CompileError, run_clang
 from llm_compiler.llvm.listing import Function, Lister, Listing
 from llm_compiler.llvm.objects import Architecture, ObjectError, is_archive, members
 from llm_compiler.llvm.toolchain import Toolchain
@@ -92,4 +92,4 @@ def _same(found: Architecture, wanted: Architecture | None, where: str = "") -> 
 def assemble(toolchain: Toolchain, text: bytes, architecture: Architecture) -> bytes:
     """The object that clang's assembler makes of a text. Raises CompileError."""
     flags = (f"--target={_TRIPLES[architecture]}", "-c", "-x", "assembler", "-", "-o", "-")
-    return _run((*toolchain.clang, *flags), text, LIMITS)[0]
+    return run_clang((*toolchain.clang, *flags), text, LIMITS)[0]

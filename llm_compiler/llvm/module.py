@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ctypes import byref, c_size_t, c_void_p
 from typing import Any, Literal, Self
 
 from llm_compiler.llvm.library import DIAGNOSTIC_HANDLER, Library, LLVMError
 from llm_compiler.llvm.size import Protocol
 
-_EXTERNAL, _AVAILABLE_EXTERNALLY, _LINKONCE_ODR, _INTERNAL = 0, 1, 3, 8  # LLVMLinkage
+_EXTERNAL, _AVAILABLE_EXTERNALLY, _LINKONCE_ODR, _WEAK_ODR, _INTERNAL = 0, 1, 3, 5, 8  # LLVMLinkage
 _LOCAL = (_INTERNAL, 9)  # internal, private
 _LASTING = (_EXTERNAL, 4, 5, 10)  # external, weak, weak_odr, common: kept even if nothing in the module uses them
 _RETURN_STATUS = 2  # LLVMVerifierFailureAction
@@ -24,6 +24,7 @@ _RELOC_STATIC, _RELOC_PIC = 1, 2  # LLVMRelocMode
 _CODE_MODEL_DEFAULT, _CODE_MODEL_OFFSET = 0, 2  # LLVMCodeModel is the module flag's number plus two
 _EMIT = {"asm": 0, "obj": 1}  # LLVMCodeGenFileType
 _FUNCTION_TYPE = 9  # LLVMTypeKind
+_FUNCTION_INDEX = 0xFFFFFFFF  # LLVMAttributeFunctionIndex
 _INSTRUCTION_LINE = re.compile(r"^  [^ \]]", re.MULTILINE)
 
 
@@ -223,6 +224,40 @@ class Module:
                 self.library.LLVMDisposePassBuilderOptions(options)
         self.context.raise_errors()
 
+    def run_on(self, names: Collection[str], passes: str, machine: Machine | None = None) -> None:
+        """Apply a list of function and loop passes to these functions alone; all others stay as they are.
+
+        Module passes would see all functions: they have no place in such a list. LLVMError as for `run`.
+        """
+        library = self.library
+        kind = library.LLVMGetEnumAttributeKindForName(b"optnone", len(b"optnone"))
+        attribute = library.LLVMCreateEnumAttribute(self.context._ref, kind, 0)
+        held = []
+        # The pass manager leaves out what is `optnone`. The verifier wants more of such functions, and is not asked.
+        for function in self._functions():
+            mine = self._name(function) in names or library.LLVMIsDeclaration(function)
+            if not mine and not library.LLVMGetEnumAttributeAtIndex(function, _FUNCTION_INDEX, kind):
+                library.LLVMAddAttributeAtIndex(function, _FUNCTION_INDEX, attribute)
+                held.append(function)
+        try:
+            self.run(passes, machine)
+        finally:
+            for function in held:
+                library.LLVMRemoveEnumAttributeAtIndex(function, _FUNCTION_INDEX, kind)
+
+    def put_apart(self) -> None:
+        """Give each defined function sections of its own, for a copy that is only measured.
+
+        Its code goes to a section named by its place in `functions()`, in one group (a comdat) with its jump tables.
+        """
+        library = self.library
+        for place, function in enumerate(f for f in self._functions() if not library.LLVMIsDeclaration(f)):
+            if library.LLVMGetLinkage(function) == _AVAILABLE_EXTERNALLY:
+                continue  # not emitted, and the verifier lets it be in no comdat
+            name = f"{place}".encode()
+            library.LLVMSetSection(function, name)
+            library.LLVMSetComdat(function, library.LLVMGetOrInsertComdat(self._ref, b"llmc." + name))
+
     def emit(self, machine: Machine, kind: Literal["obj", "asm"] = "obj") -> bytes:
         """Object or assembly. The back end changes the module on the way: it is good for nothing else afterwards."""
         message, buffer = c_void_p(), c_void_p()
@@ -263,6 +298,16 @@ class Module:
         self.context.raise_errors()
         if failed:
             raise LLVMError("the modules do not link")
+
+    def yield_to_others(self, name: str) -> None:
+        """Leave only the function `name` to be seen, and variables to whoever else has them: to link parts into one."""
+        for function in self._functions():
+            if not self.library.LLVMIsDeclaration(function):
+                self.library.LLVMSetComdat(function, None)
+                self.library.LLVMSetLinkage(function, _EXTERNAL if self._name(function) == name else _INTERNAL)
+        for variable in self._walk("LLVMGetFirstGlobal", "LLVMGetNextGlobal"):
+            if not self.library.LLVMIsDeclaration(variable) and self.library.LLVMGetLinkage(variable) == _EXTERNAL:
+                self.library.LLVMSetLinkage(variable, _WEAK_ODR)
 
     def extract(self, name: str) -> Module:
         """A new module with the function `name` alone: external, in no comdat, every other function a declaration.

@@ -17,7 +17,7 @@ from typing import Any
 
 import tokenizers
 
-from llm_compiler.model.tokenizer import _BYTE_OF, Tokenizer, TokenizerError
+from llm_compiler.model.tokenizer import BYTE_OF, Tokenizer, TokenizerError
 
 _FILE, _CONFIG = "tokenizer.json", "tokenizer_config.json"
 _KEPT = (_FILE, _CONFIG, "special_tokens_map.json", "tokenizer.model")
@@ -158,7 +158,7 @@ def _bytes_of(document: Mapping[str, Any], ids: Mapping[str, int]) -> dict[int, 
         if word in added:
             found[number] = word.encode()
         elif "ByteLevel" in kinds:
-            found[number] = bytes(map(_BYTE_OF.__getitem__, word))
+            found[number] = bytes(map(BYTE_OF.__getitem__, word))
         elif "ByteFallback" in kinds and (byte := _BYTE.fullmatch(word)):
             found[number] = bytes([int(byte[1], 16)])
         else:

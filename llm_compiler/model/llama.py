@@ -262,28 +262,28 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         each = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
-        needed = any(ctx.needs_input_grad)
-        to_hidden = torch.empty_like(hidden) if needed else None
-        to_weight = torch.zeros_like(weight, dtype=torch.float32) if needed else None
+        to_hidden = torch.empty_like(hidden) if any(ctx.needs_input_grad) else None
+        to_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         for start in range(0, len(targets), _SLICE):
             part = slice(start, start + _SLICE)
             logits = (hidden[part] @ weight.T).float()
             normaliser = torch.logsumexp(logits, -1)
             each[part] = normaliser - logits.gather(1, targets[part, None]).squeeze(1)
-            if to_hidden is not None and to_weight is not None:
+            if to_hidden is not None:
                 slope = logits.sub_(normaliser[:, None]).exp_()
                 slope.scatter_add_(1, targets[part, None], slope.new_full((len(slope), 1), -1.0))
                 slope = slope.to(weight.dtype)
                 to_hidden[part] = slope @ weight
-                to_weight += slope.T @ hidden[part]
+                if to_weight is not None:
+                    to_weight += slope.T @ hidden[part]
         ctx.save_for_backward(to_hidden, None if to_weight is None else to_weight.to(weight.dtype))
         ctx.mark_non_differentiable(each)
         return each.sum(), each
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, Tensor | None, None]:
         to_hidden, to_weight = ctx.saved_tensors
-        return to_hidden * slope, to_weight * slope, None
+        return to_hidden * slope, None if to_weight is None else to_weight * slope, None
 
 
 _loss: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = _Loss.apply

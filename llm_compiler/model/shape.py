@@ -62,6 +62,8 @@ class Shape:
         return dataclasses.replace(self, vocabulary=vocabulary)
 
 
+ABOUT = "llm_compiler.json"
+"""What a folder of a model holds beside a Hugging Face checkpoint: how it was trained, and is to be asked."""
 _VOCABULARY = 8_192
 PRESETS: Mapping[str, Shape] = {
     "tiny": Shape(_VOCABULARY, 64, 160, 2, 2, 1),  # for tests

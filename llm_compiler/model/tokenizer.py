@@ -66,7 +66,8 @@ def _byte_of() -> dict[str, int]:
     return {chr(byte if byte in visible else next(hidden)): byte for byte in range(256)}
 
 
-_BYTE_OF = _byte_of()
+BYTE_OF = _byte_of()
+"""What a character of a token stands for."""
 
 
 def train(texts: Iterable[str], vocabulary: int, pattern: str = PATTERN) -> Tokenizer:
@@ -128,9 +129,9 @@ class Tokenizer:
         words = [*_ALPHABET, *dict.fromkeys(left + right for left, right in self._merges)]
         self._ids = {word: number for number, word in enumerate((*SPECIALS, *words))}
         text = {word: b"" if word in _TEXTLESS else word.encode() for word in SPECIALS}
-        text |= {word: bytes(map(_BYTE_OF.__getitem__, word)) for word in words}
+        text |= {word: bytes(map(BYTE_OF.__getitem__, word)) for word in words}
         self._bytes = {self._ids[word]: piece for word, piece in text.items()}
-        self._byte_ids = [self._ids[word] for word in sorted(_ALPHABET, key=_BYTE_OF.__getitem__)]
+        self._byte_ids = [self._ids[word] for word in sorted(_ALPHABET, key=BYTE_OF.__getitem__)]
         self._bpe = tokenizers.Tokenizer(models.BPE(self._ids, list(self._merges)))
         self._bpe.pre_tokenizer = _pre_tokenizer(pattern)
 

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from llm_compiler.model.shape import Shape, ShapeError, from_config, to_config
+from llm_compiler.model.shape import ABOUT, Shape, ShapeError, from_config, to_config
 
 _PART = "4GB"
 """Of safetensors files, at most."""
@@ -152,11 +152,12 @@ def save(
     *,
     ids: Mapping[str, int | None],
     longest: int,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a folder that Hugging Face's tools read; it appears whole, or not at all.
 
     `tokenizer` is a folder whose tokenizer files are copied; `ids` has `bos`, `eos` and `pad`; `longest` is the tokens
-    that generation stops at.
+    that generation stops at; `about` becomes `ABOUT`, for those who ask the model.
     """
     from huggingface_hub import save_torch_state_dict
 
@@ -178,6 +179,8 @@ def save(
             shutil.copyfile(path, partial / path.name)
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         (partial / "generation_config.json").write_text(json.dumps(generation, indent=1) + "\n", encoding="utf-8")
+        if about is not None:
+            (partial / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         (partial / "README.md").write_text(card, encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)

@@ -13,6 +13,7 @@ from functools import partial
 
 from llm_compiler.autotune.label import Label
 from llm_compiler.corpus.assembly import TRIPLES, Target, assembly
+from llm_compiler.corpus.normalise import normalise_assembly
 from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.equivalence import Pair
 from llm_compiler.llvm.frontend import CompileError
@@ -105,6 +106,11 @@ class Lifted(Verdict):
         return Verdict(self.ok, self.reason, self.detail)
 
 
+def ask(assembly: str, target: Target) -> Question:
+    """A question about any assembly, of which nobody knows what it was made of."""
+    return Question(normalise_assembly(assembly), target)
+
+
 def examples(
     unit: Unit, label: Label | None, tools: Tools, settings: Settings, rng: random.Random, *, skip: int = 0
 ) -> Iterator[Example | LeftOut]:
@@ -149,7 +155,7 @@ def check(question: Question, answer: Answer, tools: Tools, *, inputs: int = 400
     """
     if answer.code is None:
         return Lifted(False, "no code")
-    like = question.ir or _target_lines(question.target)
+    like = question.ir or target_lines(question.target)
     try:
         reading = read(tools, answer.code, like)
     except LLVMError as error:
@@ -170,7 +176,8 @@ def check(question: Question, answer: Answer, tools: Tools, *, inputs: int = 400
     return Lifted(exact or behaviour.ok, reason, behaviour.detail, True, alike, exact, same_ir, behaviour)
 
 
-def _target_lines(target: Target) -> str:
+def target_lines(target: Target) -> str:
+    """What a module for a target begins with."""
     return f'target datalayout = "{_LAYOUTS[target]}"\ntarget triple = "{TRIPLES[target]}"\n'
 
 
@@ -195,4 +202,4 @@ def _for_this_machine(text: str) -> str:
     """What is IR of another target is run as this one's: what it computes is the same."""
     if "x86_64" in text.partition("target triple")[2].partition("\n")[0]:
         return text
-    return _target_lines("x86-64") + _PROCESSOR.sub("", _TARGET.sub("", text))
+    return target_lines("x86-64") + _PROCESSOR.sub("", _TARGET.sub("", text))

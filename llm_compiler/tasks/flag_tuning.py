@@ -19,7 +19,7 @@ from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.evaluate import Subject, UnlinkableError, oz_passes
 from llm_compiler.llvm.library import LLVMError
 from llm_compiler.llvm.module import Context
-from llm_compiler.llvm.passes import PassListError
+from llm_compiler.llvm.passes import PassList, PassListError, Vocabulary
 from llm_compiler.llvm.size import PAPER, PROTOCOLS
 from llm_compiler.llvm.verdict import Verdict
 from llm_compiler.tasks.answers import after_pass_list, blocks, named_numbers, pass_lists, two_numbers
@@ -104,6 +104,11 @@ def ask_of(unit: Unit, protocol: str) -> Question:
     return Question(unit.text, protocol, unit.oz_ship or None, unit.unoptimised_ship or None)
 
 
+def ask(printed: str, protocol: str) -> Question:
+    """A question about any module as LLVM prints it. ValueError for text that it does not print."""
+    return Question(normalise(printed), protocol)
+
+
 def examples(
     unit: Unit, label: Label | None, tools: Tools, settings: Settings, rng: random.Random, *, skip: int = 0
 ) -> Iterator[Example | LeftOut]:
@@ -179,20 +184,37 @@ def parse(text: str) -> Answer:
     return Answer(pass_lists(words), before, after, inside[0] if inside else None)
 
 
+class RefusedError(PassListError):
+    """A list that is none, or not to be applied; `reason` is that of `Tuned`."""
+
+    def __init__(self, reason: str, detail: str, passes: str = "") -> None:
+        super().__init__(detail)
+        self.reason, self.passes = reason, passes
+
+
+def proposed(answer: Answer, vocabulary: Vocabulary) -> PassList:
+    """The list of an answer, which may be applied. RefusedError."""
+    if len(answer.passes) != 1:
+        raise RefusedError("two pass lists" if answer.passes else "no pass list", " and ".join(answer.passes))
+    try:
+        passes = restored(answer.passes[0], vocabulary)
+        refused = vocabulary.may_propose(passes)
+    except PassListError as error:
+        raise RefusedError("invalid list", str(error)) from None
+    if refused:
+        raise RefusedError("invalid list", refused)
+    if entry := denied(passes, deny_list(vocabulary.version)):
+        raise RefusedError("denied", f"{','.join(entry.passes)}: {entry.detail}", str(passes))
+    return passes
+
+
 def check(question: Question, answer: Answer, tools: Tools) -> Tuned:
     """Apply the list and compare bytes with -Oz. The model's code and numbers do not matter to the verdict."""
     llvm = tools.vocabulary.version
-    if len(answer.passes) != 1:
-        return Tuned(False, "two pass lists" if answer.passes else "no pass list", " and ".join(answer.passes))
     try:
-        passes = restored(answer.passes[0], tools.vocabulary)
-        refused = tools.vocabulary.may_propose(passes)
-    except PassListError as error:
-        return Tuned(False, "invalid list", str(error))
-    if refused:
-        return Tuned(False, "invalid list", refused)
-    if entry := denied(passes, deny_list(llvm)):
-        return Tuned(False, "denied", f"{','.join(entry.passes)}: {entry.detail}", str(passes))
+        passes = proposed(answer, tools.vocabulary)
+    except RefusedError as error:
+        return Tuned(False, error.reason, str(error), error.passes)
     try:
         oz, size = _sizes(question, str(passes), tools)
     except UnlinkableError as error:

@@ -23,9 +23,13 @@ from typing import Any
 import torch.distributed.checkpoint as dcp
 from torch import nn, optim
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 
 from llm_compiler.training.world import TrainingError, World
+
+
+_TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
+"""Weights that are not trained are those that training begins with again."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Checkpoints:
             progress = Progress(**json.loads((folder / "state.json").read_text()))
             state = _state(model, optimisers)
             dcp.load(state, checkpoint_id=folder)
-            set_state_dict(model, optimisers, model_state_dict=state["model"], optim_state_dict=state["optimisers"])
+            weights, moments = state["model"], state["optimisers"]
+            set_state_dict(model, optimisers, model_state_dict=weights, optim_state_dict=moments, options=_TRAINED)
         return progress
 
     def save(self, model: nn.Module, optimisers: list[optim.Optimizer], progress: Progress) -> None:
@@ -117,7 +122,7 @@ class Checkpoints:
 
 
 def _state(model: nn.Module, optimisers: list[optim.Optimizer]) -> dict[str, Any]:
-    weights, moments = get_state_dict(model, optimisers)
+    weights, moments = get_state_dict(model, optimisers, options=_TRAINED)
     return {"model": weights, "optimisers": moments}
 
 

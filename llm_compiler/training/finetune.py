@@ -38,7 +38,7 @@ from llm_compiler.model.llama import Llama
 from llm_compiler.model.shape import Shape
 from llm_compiler.model.weights import Weights, fresh, read_shape, save, stored, whole
 from llm_compiler.training.loop import Job, Trained, train
-from llm_compiler.training.stages import Summary, _claimed, _summary, _write
+from llm_compiler.training.stages import Summary, claimed, summary_of, write_json
 from llm_compiler.training.watch import Tell
 from llm_compiler.training.world import TrainingError, World
 
@@ -117,9 +117,9 @@ def finetune(
     if options.context > shape.context:
         raise TrainingError(f"a context of {options.context} is beyond the model's {shape.context}")
     weights = Weights(model)
-    with _claimed(out, _header(model, data, shape, tokenizer, options), world):
+    with claimed(out, _header(model, data, shape, tokenizer, options), world):
         if world.first and not (out / "examples.json").exists():
-            _write(out / "examples.json", _prepare(data, out, tokenizer, shape, options))
+            write_json(out / "examples.json", _prepare(data, out, tokenizer, shape, options))
         world.wait()
         made = json.loads((out / "examples.json").read_text(encoding="utf-8"))
         if (out / "summary.json").exists():
@@ -130,11 +130,11 @@ def finetune(
             return None
         _take_best(trained, out)
         count = sum(one.numel() for one in trained.model.parameters() if one.requires_grad)
-        tuned = Tuned(_summary(NAME, trained, world), count, **made)
+        tuned = Tuned(summary_of(NAME, trained, world), count, **made)
         tensors = dict(whole(((n, p) for n, p in trained.model.named_parameters() if p.requires_grad), torch.float32))
         if world.first:
             _export(tensors, model, weights, shape, tokenizer, out, tuned, options)
-            _write(out / "summary.json", asdict(tuned))
+            write_json(out / "summary.json", asdict(tuned))
         world.wait()
         return tuned
 

@@ -28,6 +28,7 @@ from llm_compiler.model.weights import fill
 from llm_compiler.training.attention import attention
 from llm_compiler.training.checkpoint import Checkpoints, Progress
 from llm_compiler.training.optimiser import learning_rate, optimisers
+from llm_compiler.training.plan import accumulates_whole
 from llm_compiler.training.watch import Step, Tell, Watch
 from llm_compiler.training.world import TrainingError, World
 
@@ -211,7 +212,7 @@ class _Run:
                 for worker in self.workers:
                     worker.zero_grad()
                 raise _Stopped
-            sharded_model.set_requires_gradient_sync(place == len(parts) - 1)
+            sharded_model.set_requires_gradient_sync(place == len(parts) - 1 or not accumulates_whole(job.shape))
             total, each = self.model(_on_device(batch, part, world))
             # FSDP takes the mean over ranks, where the sum is wanted.
             (total * (world.size / max(1, counted))).backward()

@@ -33,7 +33,7 @@ def optimisers(parameters: Mapping[str, nn.Parameter], settings: Training, *, sc
     groups = [group for group in groups if group["params"]]
     made: list[optim.Optimizer] = []
     if groups:
-        made.append(optim.AdamW(groups, betas=_MOMENTS, eps=_ADAM_EPSILON))
+        made.append(optim.AdamW(groups, betas=_MOMENTS, eps=_ADAM_EPSILON, fused=True))
     if matrices:
         made.append(optim.Muon(matrices, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"))
     return made

@@ -31,6 +31,8 @@ _WHOLE_LAYERS = 3
 """That a rank has at a time: the one that computes, the one that is gathered meanwhile, and what it arrives in."""
 
 Size = tuple[int, ...]
+_WHOLE_GRADIENTS = 1_000_000_000
+"""Parameters whose gradients, 4 GB, have room on every rank."""
 
 
 class PlanError(Exception):
@@ -124,6 +126,11 @@ def as_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def accumulates_whole(shape: Shape) -> bool:
+    """Whether ranks add up whole gradients over micro-batches and share them once: the quicker, where memory allows."""
+    return shape.parameters < _WHOLE_GRADIENTS
+
+
 def memory(
     shape: Shape, settings: Training, context: int, gpus: int, *, scratch: bool, rank: int = 0
 ) -> dict[str, int]:
@@ -137,8 +144,8 @@ def memory(
     gathered = root + (shape.layers if gpus == 1 else min(shape.layers, _WHOLE_LAYERS)) * layer
     rows, parts = _share(settings, context, gpus)
     tokens = rows * context
-    # Ranks add up whole gradients until the last micro-batch; each group of them is reduced from a copy.
-    accumulated = 4 * shape.parameters if parts > 1 else 0
+    # Each group of gradients is reduced from a copy.
+    accumulated = 4 * shape.parameters if parts > 1 and accumulates_whole(shape) else 0
     slopes = number * tokens * (4 * shape.intermediate + 2 * shape.hidden)
     again = _kept_by_layer(shape, tokens, number) if settings.recompute else 0
     return {

@@ -12,6 +12,7 @@ OUT/1-NAME/stage.json      `Summary`, written last: its presence says that the s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -26,7 +27,7 @@ from llm_compiler.data.folder import DataError, read_report, rows_of
 from llm_compiler.data.recipe import Recipe, unknown
 from llm_compiler.data.rows import Rows
 from llm_compiler.model.shape import PRESETS, Shape
-from llm_compiler.model.tokenizer import Tokenizer
+from llm_compiler.model.foreign import AnyTokenizer, load_any
 from llm_compiler.model.weights import Weights, fresh, perplexity, read_shape, save, stored, whole
 from llm_compiler.training.loop import Job, Trained, train
 from llm_compiler.training.watch import Tell
@@ -56,7 +57,7 @@ def shape_of(recipe: Recipe, vocabulary: int) -> Shape:
     """The model of a recipe, for a tokenizer of this size. TrainingError."""
     if recipe.model.start:
         shape = read_shape(Path(recipe.model.start))
-        if shape.vocabulary != vocabulary:
+        if shape.vocabulary < vocabulary:
             raise TrainingError(
                 f"{recipe.model.start} has a vocabulary of {shape.vocabulary}, the rows' tokenizer one of {vocabulary}; "
                 "build the rows with its tokenizer: [tokenizer] folder"
@@ -65,7 +66,7 @@ def shape_of(recipe: Recipe, vocabulary: int) -> Shape:
         shape = PRESETS[recipe.model.preset].with_vocabulary(vocabulary)
     else:
         raise TrainingError(f"model.preset: {unknown('preset', recipe.model.preset, PRESETS)}")
-    if recipe.model.context > shape.context:
+    if not recipe.model.start and recipe.model.context > shape.context:
         raise TrainingError(f"model.context: {recipe.model.context} is beyond the model's {shape.context}")
     return shape
 
@@ -101,13 +102,13 @@ def run(
     WeightsError, DataError, RowsError for what cannot be trained.
     """
     report = check(recipe, data)
-    tokenizer = Tokenizer.load(data / "tokenizer")
+    tokenizer = load_any(data / "tokenizer")
     shape = shape_of(recipe, tokenizer.vocabulary_size)
     names = [stage.name for stage in recipe.stages]
     if only is not None and only not in names:
         raise TrainingError(unknown("stage", only, names))
     done = []
-    with _claimed(out, _header(recipe, shape, report), world):
+    with claimed(out, _header(recipe, shape, report), world):
         for number, stage in enumerate(recipe.stages, 1):
             folder = out / f"{number}-{stage.name}"
             before = out / f"{number - 1}-{names[number - 2]}" / "model" if number > 1 else None
@@ -120,19 +121,19 @@ def run(
             trained = train(job, world, should_stop, tell(stage.name) if tell else None)
             if not trained.finished:
                 break
-            summary = _summary(stage.name, trained, world)
+            summary = summary_of(stage.name, trained, world)
             _export(trained, summary, done, recipe, report, data, folder, tokenizer, world)
             if world.first:
                 (folder / "recipe.toml").write_text(recipe_text, encoding="utf-8")
-                _write(folder / "data.json", {"stage": stage.name, **report["stages"][stage.name]})
-                _write(folder / "stage.json", asdict(summary))
+                write_json(folder / "data.json", {"stage": stage.name, **report["stages"][stage.name]})
+                write_json(folder / "stage.json", asdict(summary))
             world.wait()
             done.append(summary)
     return done
 
 
 def _job(
-    recipe: Recipe, number: int, shape: Shape, before: Path | None, data: Path, tokenizer: Tokenizer, folder: Path
+    recipe: Recipe, number: int, shape: Shape, before: Path | None, data: Path, tokenizer: AnyTokenizer, folder: Path
 ) -> Job:
     stage = recipe.stages[number - 1]
     rows = Rows(rows_of(data, stage.name, "train"), tokenizer.fingerprint)
@@ -169,7 +170,7 @@ def _header(recipe: Recipe, shape: Shape, report: Mapping[str, Any]) -> dict[str
 
 
 @contextlib.contextmanager
-def _claimed(out: Path, header: Mapping[str, Any], world: World) -> Iterator[None]:
+def claimed(out: Path, header: Mapping[str, Any], world: World) -> Iterator[None]:
     """Have the folder for this run alone. TrainingError if it is another run's, or somebody trains in it."""
     with contextlib.ExitStack() as held:
         if world.first:
@@ -188,12 +189,12 @@ def _claimed(out: Path, header: Mapping[str, Any], world: World) -> Iterator[Non
                 if differ := sorted(key for key in header if found.get(key) != header[key]):
                     raise TrainingError(f"{out} holds another run ({', '.join(differ)} differ); name another folder")
             else:
-                _write(path, header)
+                write_json(path, header)
         world.wait()
         yield
 
 
-def _summary(stage: str, trained: Trained, world: World) -> Summary:
+def summary_of(stage: str, trained: Trained, world: World) -> Summary:
     at = trained.progress
     device = torch.cuda.get_device_name() if world.device.type == "cuda" else "CPU"
     return Summary(
@@ -219,7 +220,7 @@ def _export(
     report: Mapping[str, Any],
     data: Path,
     folder: Path,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     world: World,
 ) -> None:
     tensors = dict(whole(trained.model.named_parameters(), torch.bfloat16))
@@ -227,12 +228,19 @@ def _export(
         ids = {"bos": tokenizer.bos, "eos": tokenizer.eos, "pad": tokenizer.pad}
         save(
             folder / "model",
-            trained.model.shape,
+            dataclasses.replace(trained.model.shape, context=recipe.model.context),
             tensors,
             data / "tokenizer",
             card(recipe, report, [*before, summary]),
             ids=ids,
             longest=recipe.model.context,
+            about={
+                "format": 1,
+                "llvm": report["llvm"],
+                "dialect": recipe.data.dialect,
+                "tokenizer": tokenizer.fingerprint,
+                "stages": [one.stage for one in (*before, summary)],
+            },
         )
 
 
@@ -274,7 +282,7 @@ def _read_summary(folder: Path) -> Summary:
         raise DataError(f"{folder}/stage.json: {' '.join(str(error).split())}") from None
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}")
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)

@@ -1,0 +1,142 @@
+"""A model's pass lists for a module; for one over the context those for its functions."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+from llm_compiler.inference.model import How, Model, PromptTooLongError, Written
+from llm_compiler.inference.propose import Candidate
+from llm_compiler.llvm.library import Library
+from llm_compiler.llvm.module import Context
+from llm_compiler.llvm.passes import PassList, Vocabulary
+from llm_compiler.llvm.workers import Failure, Limits, Workers
+from llm_compiler.tasks import flag_tuning
+from llm_compiler.tasks.task import Pieces
+
+_ROOM = 96
+"""Tokens that a prompt must leave for a pass list."""
+_LONGEST_LIST = 160
+"""Tokens of an answer: ten times what labels need."""
+_ASKED = 6
+"""Functions that are asked about where a module is over the context."""
+_WORST = 1e-6
+"""The least share that a list's probability counts for, so that what no one gave a probability still counts."""
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """A module as models are asked about it."""
+
+    whole: str
+    functions: tuple[tuple[str, str], ...]
+    """Name and text of each, where they are wanted."""
+
+
+@dataclass(frozen=True)
+class _Printing:
+    module: bytes
+    functions: bool
+
+
+class _Printer:
+    """The function that workers run: LLVM may crash on what it is given to read."""
+
+    def __init__(self, library: Path) -> None:
+        self._path = library
+
+    def prepare(self) -> None:
+        self._library = Library(self._path)
+
+    def __call__(self, item: _Printing) -> _Texts:
+        with Context(self._library) as context, context.parse(item.module) as module:
+            if not item.functions:
+                return _Texts(module.print(), ())
+            found = []
+            for name in module.functions():
+                with module.extract(name) as part:
+                    found.append((name, part.print()))
+            return _Texts("", tuple(found))
+
+
+class Asked:
+    """Asks a model about modules. A context manager; threads wait for each other."""
+
+    def __init__(self, model: Model, vocabulary: Vocabulary, library: Path, protocol: str, how: How) -> None:
+        self._model, self._vocabulary, self._protocol = model, vocabulary, protocol
+        self._how = how if how.tokens else replace(how, tokens=_LONGEST_LIST)
+        self._printer: Workers[_Printing, _Texts] = Workers(_Printer(library), count=1, limits=Limits())
+        self._lock = Lock()
+
+    def __enter__(self) -> Asked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._printer.close()
+
+    def __call__(self, module: bytes) -> Sequence[Candidate]:
+        """What the model proposes, the most probable first; nothing for what LLVM cannot print. ModelError."""
+        with self._lock:
+            texts = self._texts(module, functions=False)
+            if texts is None:
+                return []
+            try:
+                found = [*self._lists(self._prompt(texts.whole))]
+                return [Candidate(passes, f"model {number}") for number, (passes, _) in enumerate(found, 1)]
+            except PromptTooLongError:
+                return self._by_functions(module)
+
+    def _by_functions(self, module: bytes) -> Sequence[Candidate]:
+        """The lists that are best for the module's largest functions, each counted by its function's size."""
+        texts = self._texts(module, functions=True)
+        votes: dict[str, float] = defaultdict(float)
+        lists: dict[str, PassList] = {}
+        asked = 0
+        for _, text in sorted(texts.functions, key=lambda one: -len(one[1])) if texts else ():
+            if asked == _ASKED:
+                break
+            try:
+                for passes, probability in self._lists(self._prompt(text)):
+                    lists[str(passes)] = passes
+                    votes[str(passes)] += len(text) * probability
+                asked += 1
+            except PromptTooLongError:
+                continue
+        best = sorted(votes, key=lambda one: -votes[one])[: self._how.samples]
+        return [Candidate(lists[one], f"model, by functions, {number}") for number, one in enumerate(best, 1)]
+
+    def _texts(self, module: bytes, *, functions: bool) -> _Texts | None:
+        (answer,) = self._printer.map([_Printing(module, functions)])
+        return None if isinstance(answer, Failure) else answer
+
+    def _prompt(self, printed: str) -> Pieces:
+        """The question about a module as LLVM prints it. PromptTooLongError."""
+        try:
+            question = flag_tuning.ask(printed, self._protocol)
+        except ValueError as error:
+            raise PromptTooLongError(str(error)) from None
+        prompt = flag_tuning.prompt(question, self._model.dialect)
+        length, context = self._model.length(prompt), self._model.context
+        if length is not None and context is not None and length + _ROOM > context:
+            raise PromptTooLongError(f"a prompt of {length:,} tokens, in a context of {context:,}")
+        return prompt
+
+    def _lists(self, prompt: Pieces) -> Iterator[tuple[PassList, float]]:
+        """The lists of all answers that are any, without those that stand for -Oz, and their probabilities."""
+        known = set()
+        for answer in self._model.write(prompt, self._how, self._vocabulary):
+            passes = self._list(answer)
+            if passes is not None and str(passes) not in known:
+                known.add(str(passes))
+                yield passes, _WORST if answer.logprob is None else max(_WORST, math.exp(answer.logprob))
+
+    def _list(self, answer: Written) -> PassList | None:
+        try:
+            passes = flag_tuning.proposed(flag_tuning.parse(answer.text), self._vocabulary)
+        except flag_tuning.RefusedError:
+            return None
+        return None if str(passes) == flag_tuning.best_is_oz(self._vocabulary.version) else passes
