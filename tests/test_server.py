@@ -420,6 +420,7 @@ def test_a_key_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ModelError) as error:
             next(model.write(HELLO, How()))
     assert str(error.value) == f"{served.url}: HTTP 401: ... is no key"
+    assert len(served.completions) == 1
     assert all(headers["Authorization"] == f"Bearer {SECRET}" for headers in served.headers)
 
 

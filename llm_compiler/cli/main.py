@@ -12,6 +12,9 @@ import click
 
 _COMMANDS = {
     "optimize": "llm_compiler.cli.optimize:optimize",
+    "emulate": "llm_compiler.cli.emulate:emulate",
+    "lift": "llm_compiler.cli.lift:lift",
+    "ask": "llm_compiler.cli.emulate:ask",
     "passes": "llm_compiler.cli.passes:passes",
     "corpus": "llm_compiler.cli.corpus:corpus",
     "tune": "llm_compiler.cli.tune:tune",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from llm_compiler.inference.model import How, Model, PromptTooLongError, Written
+from llm_compiler.inference.model import How, Model, ModelError, PromptTooLongError, Written
 from llm_compiler.inference.propose import Candidate
 from llm_compiler.llvm.library import Library
 from llm_compiler.llvm.module import Context
@@ -89,6 +89,14 @@ class Asked:
                 return [Candidate(passes, f"model {number}") for number, (passes, _) in enumerate(found, 1)]
             except PromptTooLongError:
                 return self._by_functions(module)
+
+    def prompt(self, module: bytes) -> Pieces:
+        """The question about a module. PromptTooLongError; ModelError for what LLVM cannot print."""
+        with self._lock:
+            texts = self._texts(module, functions=False)
+        if texts is None:
+            raise ModelError("LLVM cannot print this module")
+        return self._prompt(texts.whole)
 
     def _by_functions(self, module: bytes) -> Sequence[Candidate]:
         """The lists that are best for the module's largest functions, each counted by its function's size."""

@@ -99,7 +99,8 @@ class ServerModel:
     def __init__(self, url: str, model: str | None = None, dialect: Dialect = "verbatim") -> None:
         """The server's only model if none is named. The URL may end in `/v1`, and hold a user and password.
 
-        ModelError where it does not answer, or has no such model.
+        ModelError where it does not answer, or has several and none is named. One that it does not have it refuses
+        when it is asked.
         """
         self._root, self._shown = _address(url)
         self._key = _key()
@@ -151,9 +152,10 @@ class ServerModel:
                 if _TOO_LONG.search(str(error)):
                     raise PromptTooLongError(f"{self._shown}: {error}") from None
                 # Nobody says which field was one too many.
-                if number > 1:
+                about_fields = error.status in (400, 422)
+                if about_fields and number > 1:
                     together = False
-                elif len(forms) > 1:
+                elif about_fields and len(forms) > 1:
                     forms.pop(0)
                 else:
                     raise ModelError(f"{self._shown}: {error}") from None

@@ -125,6 +125,7 @@ def _compile(
 
 
 def run_clang(command: Sequence[str], stdin: bytes, limits: Limits = COMPILE_LIMITS) -> tuple[bytes, str]:
+    """Standard output and warnings of a clang that ends well. CompileError with what it says else."""
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
     ) as process:

@@ -237,7 +237,7 @@ class Llama(nn.Module):
         return output
 
     def forward(self, batch: Packed) -> tuple[Tensor, Tensor]:
-        """The losses of the learnt tokens, in nats and float32: their sum, for `backward`, and each one, without gradient."""
+        """The learnt tokens' losses, in nats and float32: their sum, for `backward`, and each one, without gradient."""
         hidden = self.hidden(batch)
         return _loss(hidden[batch.learnt - 1], self._projection, batch.tokens[batch.learnt])
 

@@ -141,7 +141,11 @@ def default_protocol(dialect: Dialect) -> ProtocolName:
 
 
 def ask(ir: str, passes: str, kind: Kind, protocol: ProtocolName, tools: Tools) -> Question:
-    """A question about any module, measured now. LLVMError for what is none, PassListError for what is no list."""
+    """A question about any module as LLVM prints it, measured now.
+
+    LLVMError for what is none, PassListError for what is no list, ValueError for text that LLVM does not print.
+    """
+    ir = normalise(ir)
     nested = restored(passes, tools.vocabulary)
     tools.vocabulary.validate(nested)
     with Context(tools.library) as context, context.parse(ir.encode()) as module:

@@ -210,7 +210,6 @@ def proposed(answer: Answer, vocabulary: Vocabulary) -> PassList:
 
 def check(question: Question, answer: Answer, tools: Tools) -> Tuned:
     """Apply the list and compare bytes with -Oz. The model's code and numbers do not matter to the verdict."""
-    llvm = tools.vocabulary.version
     try:
         passes = proposed(answer, tools.vocabulary)
     except RefusedError as error:

@@ -27,7 +27,6 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_
 
 from llm_compiler.training.world import TrainingError, World
 
-
 _TRAINED = StateDictOptions(ignore_frozen_params=True, strict=False)
 """Weights that are not trained are those that training begins with again."""
 

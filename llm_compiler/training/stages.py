@@ -26,8 +26,8 @@ import torch
 from llm_compiler.data.folder import DataError, read_report, rows_of
 from llm_compiler.data.recipe import Recipe, unknown
 from llm_compiler.data.rows import Rows
-from llm_compiler.model.shape import PRESETS, Shape
 from llm_compiler.model.foreign import AnyTokenizer, load_any
+from llm_compiler.model.shape import PRESETS, Shape
 from llm_compiler.model.weights import Weights, fresh, perplexity, read_shape, save, stored, whole
 from llm_compiler.training.loop import Job, Trained, train
 from llm_compiler.training.watch import Tell
