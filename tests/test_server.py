@@ -422,6 +422,7 @@ def test_a_key_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(error.value) == f"{served.url}: HTTP 401: ... is no key"
     assert len(served.completions) == 1
     assert all(headers["Authorization"] == f"Bearer {SECRET}" for headers in served.headers)
+    assert all(headers["Accept-Encoding"] == "identity" for headers in served.headers)
 
 
 def test_a_password_in_the_url_is_used_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,20 @@ from llm_compiler.llvm.passes import PassList, Vocabulary
 from llm_compiler.llvm.size import PROTOCOLS
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 
-SHORT_LISTS = (("instcombine", "simplifycfg"),)
+SHORT_LISTS = (
+    ("simplifycfg", "reassociate", "early-cse"),
+    ("loop-rotate", "gvn-hoist"),
+    ("function-simplification<Oz>", "gvn", "sink"),
+    ("reg2mem", "instcombine"),
+    ("break-crit-edges", "instcombine"),
+    ("lowerswitch", "simple-loop-unswitch", "sink", "gvn-hoist"),
+    ("loop-reduce", "instcombine"),
+    ("separate-const-offset-from-gep", "early-cse", "gvn-hoist", "reassociate"),
+    ("function-simplification<O1>", "reassociate", "early-cse"),
+    ("loop-rotate", "lowerswitch", "sink"),
+    ("jump-threading",),
+    ("lowerswitch", "gvn-hoist"),
+)
 """Passes that are good on functions that are optimised already, the best first (found on the train split)."""
 _CONFIRMING = 4
 """Evaluations that are left for whole objects."""
