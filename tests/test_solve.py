@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from llm_compiler.inference.per_function import short_lists
 from llm_compiler.inference.propose import listed
-from llm_compiler.inference.solve import Solution, Solver
+from llm_compiler.inference.solve import Functions, Solution, Solver
 from llm_compiler.llvm.elf import object_size, symbols
 from llm_compiler.llvm.frontend import CompileError, Source, lower, optimise_for_size
-from llm_compiler.llvm.passes import PassList
+from llm_compiler.llvm.passes import PassList, Vocabulary
 from llm_compiler.llvm.size import PAPER, PROTOCOLS, SHIP, Protocol
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Limits
+from tests.conftest import ROOT
 
 # -Oz rotates the loop, which costs more than it gains here: the first list does not, and wins.
 SUM = Source(None, "c", b"int f(const int *p, int n) { int s = 0; for (int i = 0; i < n; i++) s += p[i]; return s; }\n")
@@ -191,3 +193,23 @@ def test_another_llvm_solves_too(system_llvm: str) -> None:
     solution = solve(find(system_llvm), SUM, WINS, LOSES, "default<Oz>")
     assert solution.size.total <= solution.baseline.total
     assert not solution.failures
+
+
+def test_functions_get_lists_of_their_own_where_the_whole_object_is_smaller(
+    toolchain: Toolchain, vocabulary: Vocabulary
+) -> None:
+    lists = short_lists(vocabulary)
+    source = Source(ROOT / "examples" / "sort.c", "c")
+    found = []
+    for functions in (None, Functions(lists, ())):
+        with Solver(toolchain, listed([PassList.parse(WINS)]), SHIP, jobs=2, functions=functions) as solver:
+            (solution,) = solver.solve([source])
+        assert isinstance(solution, Solution)
+        assert object_size(solution.output) == solution.size
+        found.append(solution)
+    plain, tuned = found
+    assert not plain.functions
+    assert tuned.functions
+    assert tuned.size.total < plain.size.total <= plain.baseline.total
+    assert symbols(tuned.output).replaces(symbols(plain.output))
+    assert all(passes.startswith(lists) for passes in tuned.functions.values())

@@ -16,7 +16,7 @@ from llm_compiler.autotune.portfolio import load
 from llm_compiler.cli.files import InputError, check_input, read_stream, write_output
 from llm_compiler.cli.options import MODEL_HELP, CommandWithRest, jobs_option, json_option, llvm_option, rest_of
 from llm_compiler.inference.propose import Propose, in_turn, listed, or_nothing
-from llm_compiler.inference.solve import Solution, Solver
+from llm_compiler.inference.solve import Functions, Solution, Solver
 from llm_compiler.llvm.frontend import LANGUAGES, CompileError, Emit, Language, Source, guess_language
 from llm_compiler.llvm.size import PROTOCOLS, Size
 from llm_compiler.llvm.toolchain import Toolchain, find
@@ -59,6 +59,9 @@ _MODEL_SECONDS = 20.0
     help="Whose lists to try: `auto` is both where there is a model.",
 )
 @click.option("--samples", type=click.IntRange(1, 1000), help="Lists of the model.  [default: as the budget has room]")
+@click.option(
+    "--per-function", is_flag=True, help="Then try short lists on each function alone: up to 20 more objects a file."
+)
 @jobs_option
 @click.option(
     "--protocol",
@@ -82,6 +85,7 @@ def optimize(
     model: str | None,
     proposer: str,
     samples: int | None,
+    per_function: bool,
     jobs: int,
     protocol: str,
     language: Language | None,
@@ -111,7 +115,14 @@ def optimize(
     with (
         Bar(len(sources) * budget, "lists") as bar,
         _proposals(toolchain, protocol, budget, portfolio, model, proposer, samples, jobs) as propose,
-        Solver(toolchain, propose, PROTOCOLS[protocol], jobs=jobs, on_list=bar.advance) as solver,
+        Solver(
+            toolchain,
+            propose,
+            PROTOCOLS[protocol],
+            jobs=jobs,
+            functions=_functions(toolchain) if per_function else None,
+            on_list=bar.advance,
+        ) as solver,
     ):
         for source, answer in zip(sources, solver.solve(sources, emit), strict=True):
             if isinstance(answer, CompileError):
@@ -134,6 +145,15 @@ def optimize(
     elif solved:
         _print_table(solved, err=to_stdout)
     ctx.exit(1 if failed else 0)
+
+
+def _functions(toolchain: Toolchain) -> Functions:
+    """The lists for single functions."""
+    from llm_compiler.inference.per_function import short_lists
+    from llm_compiler.tasks.code import deny_list
+
+    lists = short_lists(vocabulary(toolchain))
+    return Functions(lists, tuple(entry.passes for entry in deny_list(toolchain.version)))
 
 
 @contextlib.contextmanager
@@ -265,8 +285,11 @@ def _print_table(solved: Sequence[tuple[Solution, str | None]], *, err: bool) ->
         winner = "clang -Oz (nothing was smaller)"
         if solution.passes:  # without the nesting, which --json has
             winner = ",".join(element.spelling for element in solution.passes.passes())
+        if solution.functions:
+            count = len(solution.functions)
+            winner = f"{winner if solution.passes else 'clang -Oz'} + {count} function{'s' * (count > 1)}"
         rows.append(_row(solution.source.name, before, now, len(solution.tried), solution.seconds, winner))
-    smaller = sum(solution.passes is not None for solution, _ in solved)
+    smaller = sum(solution.size.total < solution.baseline.total for solution, _ in solved)
     tried = sum(len(solution.tried) for solution, _ in solved)
     seconds = sum(solution.seconds for solution, _ in solved)
     rows.append(_row("total", *_totals(solved), tried, seconds, f"{smaller} of {len(solved)} smaller"))
@@ -303,6 +326,7 @@ def _as_json(version: str, protocol: str, solved: Sequence[tuple[Solution, str |
             "size": size(solution.size),
             "passes": str(solution.passes) if solution.passes else None,
             "origin": solution.winner.origin if solution.winner else None,
+            "functions": dict(solution.functions),
             "tried": len(solution.tried),
             "candidates": [
                 {"passes": str(proposal.passes), "origin": proposal.origin, "size": one.size, "reason": one.reason}

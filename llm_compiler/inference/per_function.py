@@ -64,7 +64,7 @@ class FunctionJob:
     before: str = ""
     """The list that made the module: what it and a function's list are together may be denied."""
     protocol: str = "ship"
-    budget: int = 40
+    budget: int = 20
     """Objects that may be made; the first two say what there is to beat."""
     limits: Limits = field(default_factory=Limits)
     """Of each."""

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from llm_compiler.inference.propose import Candidate, Propose
 from llm_compiler.llvm.elf import object_size, symbols
-from llm_compiler.llvm.evaluate import Evaluation, Evaluator, Job
+from llm_compiler.llvm.evaluate import Evaluation, Evaluator, Job, oz_passes
 from llm_compiler.llvm.frontend import CompileError, Emit, Source, lower, optimise_for_size, unoptimised
 from llm_compiler.llvm.passes import PassList
 from llm_compiler.llvm.size import Protocol, Size
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 
+if TYPE_CHECKING:
+    from llm_compiler.inference.per_function import FunctionJob
+
 _CONFIRMED = 3
 """Candidates that are emitted by clang itself before one is chosen."""
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What to try on single functions: lists of function passes, and what must not run."""
+
+    lists: tuple[str, ...]
+    denied: tuple[tuple[str, ...], ...]
+    budget: int = 20
+    """Objects of a module that may be made for it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,9 @@ class Solution:
     size: Size
     """Of the object that this solution stands for: never larger than `baseline`."""
     winner: Candidate | None
-    """The winning list and who proposed it; None where nothing was smaller and the answer is clang's own."""
+    """The winning list and who proposed it; None where no list for the whole module was smaller than clang's own."""
+    functions: Mapping[str, str]
+    """Lists that single functions got after that, by name."""
     output: bytes
     """Object, assembly, or module, as was asked for."""
     tried: tuple[Tried, ...]
@@ -82,9 +97,13 @@ class Solver:
         *,
         jobs: int,
         limits: Limits | None = None,
+        functions: Functions | None = None,
         on_list: Callable[[], object] = lambda: None,
     ) -> None:
-        """`on_list` is called after each list that was evaluated, for progress bars."""
+        """`on_list` is called after each list that was evaluated, for progress bars.
+
+        With `functions`, each function of a module gets a list of its own where that makes the object smaller.
+        """
 
         self._toolchain = toolchain
         self._propose = propose
@@ -95,6 +114,13 @@ class Solver:
         self._workers: Workers[Job, Evaluation] = Workers(
             Evaluator(toolchain.library), count=jobs, limits=lambda job: job.limits
         )
+        self._functions = functions
+        self._tuning: Workers[FunctionJob, list[Any]] | None = None
+        if functions is not None:
+            from llm_compiler.inference.per_function import FunctionTuner
+
+            tuner = FunctionTuner(toolchain.library, functions.denied)
+            self._tuning = Workers(tuner, count=1, limits=lambda job: job.limits)
         self._threads = ThreadPoolExecutor(jobs)
 
     def __enter__(self) -> Self:
@@ -103,6 +129,8 @@ class Solver:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(cancel_futures=True)
         self._workers.close()
+        if self._tuning is not None:
+            self._tuning.close()
 
     def solve(self, sources: Iterable[Source], emit: Emit = "obj") -> Iterator[Solution | CompileError]:
         """A solution for each source, in order, or clang's reason why there is none.
@@ -142,6 +170,9 @@ class Solver:
             raise CompileError(failures[0].detail)  # the module's fault, not that of every list
         best = [at for total, at in sorted(sized) if total < baseline.total][:_CONFIRMED]
         winner, size, module = self._confirm(source, compiled, best)
+        chosen: Mapping[str, str] = {}
+        if self._functions is not None:
+            chosen, size, module = self._by_function(source, compiled, winner, size, module)
         if module is not None:
             output = lower(self._toolchain, module, self._protocol, source.flags, emit)
         elif emit == "obj":
@@ -153,6 +184,7 @@ class Solver:
             baseline,
             size,
             winner,
+            chosen,
             output,
             tried=tuple(map(_tried, compiled.candidates, answers)),
             failures=Counter(failure.reason for failure in failures),
@@ -178,6 +210,32 @@ class Solver:
             if object_size(emitted).total < size.total:
                 winner, size, module = compiled.candidates[at], object_size(emitted), bitcode
         return winner, size, module
+
+    def _by_function(
+        self, source: Source, compiled: _Compiled, winner: Candidate | None, size: Size, module: bytes | None
+    ) -> tuple[Mapping[str, str], Size, bytes | None]:
+        """Lists for single functions on top, if clang's own object is smaller with them."""
+        from llm_compiler.inference.per_function import FunctionJob, outcome
+
+        assert self._functions is not None
+        assert self._tuning is not None
+        passes = str(winner.passes) if winner else oz_passes(self._toolchain.version, self._protocol)
+        start = module
+        if start is None:
+            (answer,) = self._workers.map([Job(compiled.module, passes, self._protocol.name, self._limits, True)])
+            start = answer.bitcode if isinstance(answer, Evaluation) else None
+        if start is None:
+            return {}, size, module
+        lists, budget = self._functions.lists, self._functions.budget
+        job = FunctionJob(start, lists, {}, passes, self._protocol.name, budget, self._limits)
+        (steps,) = self._tuning.map([job])
+        tuned = outcome(steps)
+        emitted = self._emit(source, tuned.module)
+        if emitted is None or not symbols(emitted).replaces(symbols(compiled.baseline)):
+            return {}, size, module
+        if object_size(emitted).total >= size.total:
+            return {}, size, module
+        return tuned.chosen, object_size(emitted), tuned.module
 
     def _emit(self, source: Source, module: bytes | None) -> bytes | None:
         if module is None:

@@ -1,4 +1,4 @@
-"""Which attention over packed rows this machine is fastest with: on a GPU torch's kernel for sequences of any lengths."""
+"""The attention over packed rows that is fastest here: on a GPU, torch's kernel for sequences of any lengths."""
 
 from __future__ import annotations
 

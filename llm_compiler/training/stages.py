@@ -59,8 +59,8 @@ def shape_of(recipe: Recipe, vocabulary: int) -> Shape:
         shape = read_shape(Path(recipe.model.start))
         if shape.vocabulary < vocabulary:
             raise TrainingError(
-                f"{recipe.model.start} has a vocabulary of {shape.vocabulary}, the rows' tokenizer one of {vocabulary}; "
-                "build the rows with its tokenizer: [tokenizer] folder"
+                f"{recipe.model.start} has a vocabulary of {shape.vocabulary}, the rows' tokenizer one of "
+                f"{vocabulary}; build the rows with its tokenizer: [tokenizer] folder"
             )
     elif recipe.model.preset in PRESETS:
         shape = PRESETS[recipe.model.preset].with_vocabulary(vocabulary)
@@ -80,7 +80,7 @@ def check(recipe: Recipe, data: Path) -> dict[str, Any]:
                 f"{data}: rows of {report['context']} tokens, where the recipe says {recipe.model.context}"
             )
         raise TrainingError(
-            f"{data} was built from another recipe than this (or from its stages, tasks or mixtures as they were before)"
+            f"{data} was built from another recipe than this, or from its stages, tasks or mixtures of before"
         )
     return report
 
@@ -195,6 +195,7 @@ def claimed(out: Path, header: Mapping[str, Any], world: World) -> Iterator[None
 
 
 def summary_of(stage: str, trained: Trained, world: World) -> Summary:
+    """What a stage did."""
     at = trained.progress
     device = torch.cuda.get_device_name() if world.device.type == "cuda" else "CPU"
     return Summary(
@@ -283,6 +284,7 @@ def _read_summary(folder: Path) -> Summary:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Beside, then renamed."""
     partial = path.with_name(f".{path.name}")
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)

@@ -96,7 +96,7 @@ def world() -> Iterator[World]:
     """Join the processes of torchrun, or be alone. TrainingError where this machine cannot."""
     alone = "RANK" not in os.environ
     cuda = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
