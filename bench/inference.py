@@ -579,7 +579,7 @@ def optimize(folder: Path, model: LocalModel, toolchain: Toolchain, vocabulary: 
 
 
 def waited(command: list[str]) -> tuple[float, float]:
-    """Seconds on the clock and of CPU of a child, its own children included."""
+    """Seconds on the clock, and of CPU of a child and what it waited for, which workers cut off at its end are not."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     wall, now = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)

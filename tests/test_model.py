@@ -1,5 +1,6 @@
 """Models in folders, opened and asked: small ones of random weights with the tokenizer that ships."""
 
+# ruff: noqa: E402 - what is missing is found out before
 from __future__ import annotations
 
 import json
@@ -104,7 +105,8 @@ def test_samples_differ_and_the_same_seed_gives_the_same(model: LocalModel) -> N
 def test_priority_gives_the_most_probable_first_and_none_twice(model: LocalModel) -> None:
     found = list(model.write(ASKED, How(6, "priority", tokens=8)))
     (greedy,) = model.write(ASKED, How(tokens=8))
-    assert (found[0].text, found[0].logprob) == (greedy.text, pytest.approx(greedy.logprob))
+    assert found[0].text == greedy.text
+    assert found[0].logprob == pytest.approx(greedy.logprob)
     assert len({one.text for one in found}) == 6
     assert all(one.logprob is not None and one.logprob < 0 for one in found)
     assert all(one.seconds >= 0 and one.tokens == 8 for one in found)
@@ -149,7 +151,6 @@ def test_a_model_with_the_tokenizer_of_somebody_else_is_asked_in_metas_words_and
     assert not held[0].text.startswith("opt")
 
 
-@pytest.mark.xfail(raises=ValueError, reason="LocalModel.write decodes ids that the tokenizer has not")
 def test_embeddings_that_no_token_has_stand_for_no_text(tmp_path: Path) -> None:
     """Some models have more of them than ids, so that their number is a round one."""
     wide = of_somebody_else(tmp_path, rows=9_000)
@@ -232,6 +233,11 @@ def with_a_larger_tokenizer(folder: Path) -> None:
         (small / name).replace(folder / name)
 
 
+def with_a_folder_about_it(folder: Path) -> None:
+    (folder / ABOUT).unlink()
+    (folder / ABOUT).mkdir()
+
+
 def about(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def changed(folder: Path) -> None:
         (folder / ABOUT).write_text(json.dumps(change(json.loads((folder / ABOUT).read_text()))))
@@ -248,7 +254,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a larger tokenizer": (with_a_larger_tokenizer, "they do not belong together"),
     "about: no JSON": (lambda folder: (folder / ABOUT).write_text("{"), f"{ABOUT}: Expecting property name"),
     "about: bytes": (lambda folder: (folder / ABOUT).write_bytes(b"\xff"), f"{ABOUT}: 'utf-8' codec"),
-    "about: a folder": (lambda folder: (folder / ABOUT).unlink() or (folder / ABOUT).mkdir(), "Is a directory"),
+    "about: a folder": (with_a_folder_about_it, "Is a directory"),
     "about: a list": (about(lambda said: [said]), "not of this version of the program"),
     "about: a later format": (about(lambda said: said | {"format": 2}), "not of this version of the program"),
     "about: a dialect": (about(lambda said: said | {"dialect": "terse"}), "not of this version of the program"),

@@ -1,6 +1,7 @@
 """Who proposes which pass lists: portfolio and model in turn, a model that is asked about real modules, and
 `llmc optimize` with either."""
 
+# ruff: noqa: E402 - what is missing is found out before
 from __future__ import annotations
 
 import json
@@ -69,7 +70,8 @@ def test_a_budget_cuts_what_is_left_when_doubles_are_gone(budget: int) -> None:
 
 
 def test_a_model_that_fails_is_complained_about_once_and_not_asked_again() -> None:
-    asked, warned = [], []
+    asked: list[bytes] = []
+    warned: list[str] = []
 
     def failing(module: bytes) -> Sequence[Candidate]:
         asked.append(module)
@@ -139,7 +141,7 @@ def test_a_function_over_the_context_is_not_asked_about(ask: Asked, compiled: Ca
     assert ask(compiled(f"{long}\n{C}"))[0].origin == "model, by functions, 1"
 
 
-@pytest.mark.parametrize("module", [b"", b"not a module", b"BC\xc0\xde" + b"\xff" * 100, b"\0" * 1000])
+@pytest.mark.parametrize("module", [b"not a module", b"BC\xc0\xde" + b"\xff" * 100, b"BC\xc0\xde"])
 def test_what_llvm_cannot_read_gives_nothing(ask: Asked, module: bytes) -> None:
     assert ask(module) == []
 
@@ -184,12 +186,12 @@ def test_only_lists_that_may_be_applied_are_candidates(answers: Callable[..., li
         "opt -p 'no-such-pass'",
         "opt -p 'function(sroa'",
         "opt -p 'module(trigger-crash)'",
-        "opt -p 'function(gvn)' or opt -p 'function(dce)'",
         f"opt -p '{OZ}'",
     ]
     good = ["opt -p 'function(sroa)'", "opt -p 'sroa'", "opt -p 'module(globaldce),function(dce)' 10 9"]
-    found = answers(*nonsense, *good)
-    assert found == [("function(sroa)", "model 1"), ("module(globaldce),function(dce)", "model 2")]
+    found = answers(*nonsense, *good, "opt -p 'function(gvn)' or opt -p 'function(dce)'")
+    lists = ["function(sroa)", "module(globaldce),function(dce)", "function(gvn)"]
+    assert found == [(passes, f"model {number}") for number, passes in enumerate(lists, 1)]
 
 
 def test_a_model_that_only_talks_nonsense_proposes_nothing(answers: Callable[..., list[tuple[str, str]]]) -> None:

@@ -185,21 +185,24 @@ def _proposals(
         share = budget if proposer == "model" else (budget + 1) // 2
         how = How(samples=min(samples or share, budget), method="priority", seconds=_MODEL_SECONDS)
         asked = stack.enter_context(Asked(opened, known, toolchain.library, protocol, how))
+        yield in_turn(or_nothing(asked, _warn), lists, budget)
 
-        def warn(message: str) -> None:
-            click.echo(f"llmc: warning: {message}; going on without the model", err=True)
 
-        yield in_turn(or_nothing(asked, warn), lists, budget)
+def _warn(message: str) -> None:
+    click.echo(f"llmc: warning: {message}; going on without the model", err=True)
 
 
 def _opened(name: str | None, proposer: str, jobs: int) -> Model | None:
-    """The model to ask. None where none was named and none ships."""
+    """The model to ask. None where none was named and none ships, and for a server that does not answer."""
     from llm_compiler.inference.model import ModelError, open_model
 
     try:
         return open_model(name, threads=jobs)
     except ModelError as error:
         if name is None and proposer == "auto":
+            return None
+        if name is not None and name.startswith("openai:"):
+            _warn(str(error))
             return None
         raise click.ClickException(f"{error}; --proposer portfolio works without a model") from None
 

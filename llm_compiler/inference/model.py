@@ -127,7 +127,8 @@ class LocalModel:
         started = time.monotonic()
         for answer in self._generated(ids, how, stop, grammar):
             now = time.monotonic()
-            text = self.tokenizer.decode(answer.ids)
+            # Some models have more embeddings than their tokenizer has ids.
+            text = self.tokenizer.decode(one for one in answer.ids if one < self.tokenizer.vocabulary_size)
             yield Written(text, answer.reason, answer.logprob, len(answer.ids), now - started)
             started = time.monotonic()
 
