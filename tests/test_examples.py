@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llm_compiler.autotune.portfolio import load
+from llm_compiler.inference.propose import listed
 from llm_compiler.inference.solve import Solution, Solver
 from llm_compiler.llvm.elf import object_size
 from llm_compiler.llvm.frontend import LANGUAGES, Source, link
@@ -30,7 +31,7 @@ def test_an_optimised_example_passes_its_own_checks(
     toolchain: Toolchain, vocabulary: Vocabulary, tmp_path: Path, example: Path, protocol: object
 ) -> None:
     source = Source(example, LANGUAGES[example.suffix])
-    with Solver(toolchain, load(vocabulary)[:DEFAULT_BUDGET], protocol, jobs=1) as solver:
+    with Solver(toolchain, listed(load(vocabulary)[:DEFAULT_BUDGET]), protocol, jobs=1) as solver:
         (solution,) = solver.solve([source])
     assert isinstance(solution, Solution)
     assert solution.size == object_size(solution.output)
@@ -45,7 +46,7 @@ def test_an_optimised_example_passes_its_own_checks(
 
 def test_the_first_lists_of_the_portfolio_make_examples_smaller(toolchain: Toolchain, vocabulary: Vocabulary) -> None:
     sources = [Source(example, "c") for example in EXAMPLES if example.suffix == ".c"][::3]
-    with Solver(toolchain, load(vocabulary)[:8], PROTOCOLS["ship"], jobs=1) as solver:
+    with Solver(toolchain, listed(load(vocabulary)[:8]), PROTOCOLS["ship"], jobs=1) as solver:
         solutions = list(solver.solve(sources))
     smaller = [s for s in solutions if isinstance(s, Solution) and s.passes is not None]
     assert len(smaller) > len(sources) / 2

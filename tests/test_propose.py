@@ -18,7 +18,7 @@ for needed in ("torch", "onnx", "httpx2"):
 
 from llm_compiler.inference.asked import Asked
 from llm_compiler.inference.model import How, Model, ModelError, open_model
-from llm_compiler.inference.propose import Candidate, Propose, in_turn, listed, or_nothing
+from llm_compiler.inference.propose import Candidate, Propose, in_turn, listed, or_else
 from llm_compiler.llvm.passes import PassList, Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
 from tests.conftest import RunLlmc
@@ -79,7 +79,7 @@ def test_a_model_that_fails_is_complained_about_once_and_not_asked_again() -> No
             raise ModelError("the model is gone")
         return proposing("function(sroa)")(module)
 
-    propose = or_nothing(failing, warned.append)
+    propose = or_else(failing, listed([]), warned.append)
     assert told(propose(MODULE)) == [("function(sroa)", "portfolio 1")]
     assert [list(propose(MODULE)) for _ in range(3)] == [[], [], []]
     assert (len(asked), warned) == (2, ["the model is gone"])
@@ -90,7 +90,7 @@ def test_errors_of_ours_are_not_taken_for_a_models() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        or_nothing(wrong, print)(MODULE)
+        or_else(wrong, listed([]), print)(MODULE)
 
 
 # -- a model, asked about modules
@@ -208,7 +208,7 @@ def test_a_server_that_fails_when_it_is_asked_is_an_error_of_the_model(
                 asked(compiled(C))
             assert "\n" not in str(caught.value)
             warned: list[str] = []
-            assert or_nothing(asked, warned.append)(compiled(C)) == []
+            assert or_else(asked, listed([]), warned.append)(compiled(C)) == []
             assert warned == [str(caught.value)]
 
 

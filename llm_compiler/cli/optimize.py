@@ -15,7 +15,7 @@ import click
 from llm_compiler.autotune.portfolio import load
 from llm_compiler.cli.files import InputError, check_input, read_stream, write_output
 from llm_compiler.cli.options import MODEL_HELP, CommandWithRest, jobs_option, json_option, llvm_option, rest_of
-from llm_compiler.inference.propose import Propose, in_turn, listed, or_nothing
+from llm_compiler.inference.propose import Propose, in_turn, listed, or_else
 from llm_compiler.inference.solve import Functions, Solution, Solver
 from llm_compiler.llvm.frontend import LANGUAGES, CompileError, Emit, Language, Source, guess_language
 from llm_compiler.llvm.size import PROTOCOLS, Size
@@ -169,7 +169,7 @@ def _proposals(
 ) -> Iterator[Propose]:
     """Whose lists are tried."""
     known = vocabulary(toolchain)
-    lists = listed(load(known, protocol, portfolio)[:budget]) if proposer != "model" else listed([])
+    lists = listed(load(known, protocol, portfolio)[:budget])
     if proposer == "portfolio" or not budget:
         yield lists
         return
@@ -185,7 +185,7 @@ def _proposals(
         share = budget if proposer == "model" else (budget + 1) // 2
         how = How(samples=min(samples or share, budget), method="priority", seconds=_MODEL_SECONDS)
         asked = stack.enter_context(Asked(opened, known, toolchain.library, protocol, how))
-        yield in_turn(or_nothing(asked, _warn), lists, budget)
+        yield in_turn(or_else(asked, lists, _warn), listed([]) if proposer == "model" else lists, budget)
 
 
 def _warn(message: str) -> None:

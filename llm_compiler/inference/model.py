@@ -32,6 +32,10 @@ _EMBEDDED_BYTES = 2 << 30
 """Of weights; what is larger is torch's business."""
 
 
+_LONGEST_LIST = 20
+"""Passes. Labels have fewer than five; priority sampling would lose its time on lists without end."""
+
+
 class ModelError(Exception):
     """A model that is not there, or cannot be used. The message is one line."""
 
@@ -143,7 +147,7 @@ class LocalModel:
             # Of an entry of several passes the last is left out: strict, and what is checked after this would refuse.
             denied = [name for entry in deny_list(vocabulary.version) for name in entry.passes[-1:]]
             self._grammars[vocabulary.version] = PassListGrammar(
-                self.tokenizer, vocabulary, self.dialect, denied=denied
+                self.tokenizer, vocabulary, self.dialect, denied=denied, longest=_LONGEST_LIST
             )
         return self._grammars[vocabulary.version]
 

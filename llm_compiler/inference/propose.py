@@ -40,8 +40,8 @@ def in_turn(first: Propose, second: Propose, budget: int) -> Propose:
     return propose
 
 
-def or_nothing(propose: Propose, warn: Callable[[str], object]) -> Propose:
-    """Nothing where the model fails; the first time it is said why, and then it is not asked any more."""
+def or_else(propose: Propose, other: Propose, warn: Callable[[str], object]) -> Propose:
+    """The other's where the model fails; the first time it is said why, and then it is not asked any more."""
     from llm_compiler.inference.model import ModelError  # for which those who ask no model need not wait
 
     failed = False
@@ -49,12 +49,12 @@ def or_nothing(propose: Propose, warn: Callable[[str], object]) -> Propose:
     def proposed(module: bytes) -> Sequence[Candidate]:
         nonlocal failed
         if failed:
-            return []
+            return other(module)
         try:
             return propose(module)
         except ModelError as error:
             failed = True
             warn(str(error))
-            return []
+            return other(module)
 
     return proposed
