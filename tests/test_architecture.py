@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,3 +165,15 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 def test_bench_and_tests_do_not_reach_users() -> None:
     for module in MODULES:
         assert not any(name.split(".")[0] in ("tests", "bench") for name in imports(parsed(module)))
+
+
+@pytest.mark.parametrize("name", ["cli.optimize", "cli.lift", "cli.emulate", "inference.asked", "inference.examine"])
+def test_who_only_asks_models_needs_none_of_the_extras(name: str) -> None:
+    absent = ("pyarrow", "rensa", "torch", "transformers", "safetensors", "onnx", "peft", "matplotlib", "capstone")
+    program = (
+        f"import sys, importlib\nfor name in {absent!r}:\n    sys.modules[name] = None\n"
+        f"importlib.import_module('{PACKAGE}.{name}')\n"
+        f"from {PACKAGE}.inference import embedded, lift, model, server, solve\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr

@@ -16,8 +16,6 @@ from llm_compiler.llvm.library import LLVMError
 from llm_compiler.llvm.size import SHIP
 from tests.conftest import EXAMPLES
 
-pytestmark = pytest.mark.xdist_group("assembly")
-
 
 @pytest.fixture
 def function(compiled, context):

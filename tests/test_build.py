@@ -38,8 +38,6 @@ from tests.small_projects import (
 )
 from tests.test_duplicates import CHECKSUM, SUM
 
-pytestmark = pytest.mark.xdist_group("builds")
-
 FILE_REASONS = ("file", "module does not", "text not understood")
 
 

@@ -28,8 +28,6 @@ from tests.small_projects import (
     write,
 )
 
-pytestmark = pytest.mark.xdist_group("corpus command")
-
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt-get is not installed")
 

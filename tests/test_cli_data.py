@@ -16,8 +16,6 @@ from llm_compiler.model.tokenizer import Tokenizer
 from tests.small_projects import ROOT, TEST, TRAIN, build, llmc, one_line, write
 from tests.test_data_build import SOURCES, functions, labelled, product
 
-pytestmark = pytest.mark.xdist_group("data")
-
 RECIPE = (ROOT / "recipes" / "tiny.toml").read_text().replace("heldout_tokens = 10_000", "heldout_tokens = 2_000")
 for old, new in (("100_000", "9_000"), ("50_000", "4_000"), ("25_000", "2_000")):
     RECIPE = RECIPE.replace(f"tokens = {old}", f"tokens = {new}")

@@ -29,8 +29,6 @@ from llm_compiler.tasks.task import Example, LeftOut
 from tests.small_projects import TEST, TRAIN, VALIDATION, write
 from tests.small_projects import build as build_corpus
 
-pytestmark = pytest.mark.xdist_group("data")
-
 # -- the task
 
 name = "naming"

@@ -22,8 +22,6 @@ from llm_compiler.llvm.objects import ObjectError, members, read_object
 from llm_compiler.llvm.toolchain import Toolchain, find
 from tests.conftest import EXAMPLES
 
-pytestmark = pytest.mark.xdist_group("disassembler")
-
 SOURCE = rb"""
 int puts(const char *); extern int ext; static int state; extern double d(double);
 __attribute__((noinline)) static int helper(int x) { return x * 3 + state++; }

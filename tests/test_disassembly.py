@@ -15,7 +15,6 @@ from llm_compiler.tasks.disassembly import Answer, Question, Settings, check, pa
 from llm_compiler.tasks.task import Example, Tools
 from tests.small_units import joined, units
 
-pytestmark = pytest.mark.xdist_group("equivalence")
 """One harness in a process."""
 
 

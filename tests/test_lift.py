@@ -30,8 +30,6 @@ from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.tasks.disassembly import Question
 from tests.small_units import units
 
-pytestmark = pytest.mark.xdist_group("equivalence")
-
 Run = Callable[..., Lifted]
 
 

@@ -28,7 +28,7 @@ from llm_compiler.model.tokenizer import Tokenizer
 from tests.conftest import EXAMPLES, ROOT
 from tests.small_projects import TEST, TRAIN, VALIDATION, llmc
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+pytestmark = pytest.mark.slow
 
 RECIPE = ROOT / "recipes" / "tiny.toml"
 STAGES = ["ir_modeling", "emulation", "flag_tuning", "disassembly"]

@@ -99,7 +99,6 @@ def in_fp32() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("plan")
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 @pytest.mark.parametrize("ranks", RANKS)
 def test_each_rank_has_exactly_the_states_that_the_plan_says(
@@ -115,7 +114,6 @@ def test_each_rank_has_exactly_the_states_that_the_plan_says(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("plan")
 @pytest.mark.parametrize("ranks", RANKS)
 def test_ranks_that_accumulate_have_the_gradients_of_all_weights(ranks: int, measured: dict[str, Any]) -> None:
     several = settings("adamw")

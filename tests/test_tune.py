@@ -22,8 +22,6 @@ from llm_compiler.llvm.evaluate import Evaluation, Job, evaluate, oz_passes
 from llm_compiler.llvm.size import SHIP
 from tests.small_projects import ROOT, TEST, TRAIN, build, llmc, one_line, write
 
-pytestmark = pytest.mark.xdist_group("tune")
-
 SOURCES = {
     "count.c": """unsigned count(const unsigned char *p, unsigned n) {
     unsigned total = 0;

@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from llm_compiler.autotune.label import Label
 from llm_compiler.corpus.assembly import TRIPLES, Target, assembly
 from llm_compiler.corpus.normalise import normalise_assembly
-from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.equivalence import Pair
 from llm_compiler.llvm.frontend import CompileError
 from llm_compiler.llvm.library import LLVMError
@@ -34,6 +33,10 @@ from llm_compiler.tasks.task import (
     Tools,
     known_name,
 )
+
+if TYPE_CHECKING:  # they need Parquet, which those who only ask models have not
+    from llm_compiler.autotune.label import Label
+    from llm_compiler.corpus.unit import Unit
 
 name = "disassembly"
 version = 1

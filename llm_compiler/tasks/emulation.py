@@ -10,12 +10,10 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from llm_compiler.autotune.deny import denied
-from llm_compiler.autotune.label import Label
 from llm_compiler.corpus.normalise import compact, normalise, normalise_assembly
-from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.evaluate import emitted_size
 from llm_compiler.llvm.frontend import CompileError
 from llm_compiler.llvm.library import LLVMError
@@ -36,6 +34,10 @@ from llm_compiler.tasks.task import (
     Tools,
     known_name,
 )
+
+if TYPE_CHECKING:  # they need Parquet, which those who only ask models have not
+    from llm_compiler.autotune.label import Label
+    from llm_compiler.corpus.unit import Unit
 
 name = "emulation"
 version = 1

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from llm_compiler.autotune.deny import denied
-from llm_compiler.autotune.label import Label
 from llm_compiler.corpus.normalise import compact, normalise
-from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.evaluate import Subject, UnlinkableError, oz_passes
 from llm_compiler.llvm.library import LLVMError
 from llm_compiler.llvm.module import Context
@@ -35,6 +34,10 @@ from llm_compiler.tasks.task import (
     Tools,
     known_name,
 )
+
+if TYPE_CHECKING:  # they need Parquet, which those who only ask models have not
+    from llm_compiler.autotune.label import Label
+    from llm_compiler.corpus.unit import Unit
 
 name = "flag_tuning"
 version = 1

@@ -6,11 +6,10 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
-from llm_compiler.autotune.label import Label
 from llm_compiler.corpus.assembly import Pair, Target, assembly
 from llm_compiler.corpus.normalise import normalise_assembly
-from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.frontend import Source, optimise_for_size
 from llm_compiler.llvm.library import LLVMError
 from llm_compiler.llvm.size import SHIP
@@ -27,6 +26,10 @@ from llm_compiler.tasks.task import (
     Tools,
     known_name,
 )
+
+if TYPE_CHECKING:  # they need Parquet, which those who only ask models have not
+    from llm_compiler.autotune.label import Label
+    from llm_compiler.corpus.unit import Unit
 
 name = "ir_modeling"
 version = 1

@@ -7,16 +7,18 @@ import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from llm_compiler.autotune.label import Label
-from llm_compiler.corpus.unit import Unit
 from llm_compiler.llvm.equivalence import Comparer
 from llm_compiler.llvm.frontend import CompileError
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.verdict import Verdict
+
+if TYPE_CHECKING:  # they need Parquet, which those who only ask models have not
+    from llm_compiler.autotune.label import Label
+    from llm_compiler.corpus.unit import Unit
 
 Dialect = Literal["verbatim", "compact"]
 DIALECTS: tuple[Dialect, ...] = ("verbatim", "compact")
