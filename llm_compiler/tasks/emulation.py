@@ -147,14 +147,13 @@ def ask(ir: str, passes: str, kind: Kind, protocol: ProtocolName, tools: Tools) 
 
     LLVMError for what is none, PassListError for what is no list, ValueError for text that LLVM does not print.
     """
-    ir = normalise(ir)
     nested = restored(passes, tools.vocabulary)
     tools.vocabulary.validate(nested)
     with Context(tools.library) as context, context.parse(ir.encode()) as module:
         module.verify()
         with module.machine(PROTOCOLS[protocol]) as machine:
             size = emitted_size(context, module.bitcode(), machine).total
-        return Question(ir, str(nested), kind, module.instruction_count(), size, protocol)
+        return Question(normalise(ir), str(nested), kind, module.instruction_count(), size, protocol)
 
 
 def ask_of(unit: Unit, passes: str, kind: Kind, protocol: ProtocolName) -> Question:
