@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,12 +21,42 @@ if TYPE_CHECKING:
     from llm_compiler.tasks.task import Pieces
 
 Answer = TypeVar("Answer")
-Command = TypeVar("Command", bound=Callable[..., Any])
 _SEPARATOR = "-" * 72
 
 
-def model_options(command: Command) -> Command:
-    """How a model is named and asked."""
+@dataclass(frozen=True)
+class Asking:
+    """Which model is asked, and how: what `model_options` makes of a command line."""
+
+    model: str | None
+    samples: int
+    temperature: float
+    seed: int
+    seconds: float | None
+    threads: int | None
+
+    def opened(self) -> Model:
+        """The model."""
+        from llm_compiler.inference.model import open_model
+
+        return open_model(self.model, threads=self.threads)
+
+    def how(self, method: Any = None) -> How:
+        """As models take it: greedily for one sample, unless a method is named."""
+        from llm_compiler.inference.model import How
+
+        method = method or ("greedy" if self.samples == 1 else "sample")
+        return How(self.samples, method, self.temperature, 1.0, self.seed, None, self.seconds)
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a model is named and asked; the command has it as `asking`."""
+
+    @functools.wraps(command)
+    def called(*arguments: Any, **given: Any) -> Any:
+        asking = Asking(**{one.name: given.pop(one.name) for one in fields(Asking)})
+        return command(*arguments, asking=asking, **given)
+
     for option in (
         click.option("--threads", type=click.IntRange(1), help="Of the model.  [default: one for each core]"),
         click.option("--seconds", type=click.FloatRange(0, min_open=True), help="For one question, at most."),
@@ -33,8 +65,8 @@ def model_options(command: Command) -> Command:
         click.option("--samples", type=click.IntRange(1, 1000), default=1, show_default=True, help="Answers to draw."),
         click.option("--model", metavar="NAME", help=MODEL_HELP),
     ):
-        command = option(command)
-    return command
+        called = option(called)
+    return called
 
 
 @click.command(cls=CommandWithRest, rest="CLANG_FLAGS")
@@ -54,12 +86,7 @@ def emulate(
     emit: Literal["ir", "asm"],
     check: bool,
     language: Any,
-    model: str | None,
-    samples: int,
-    temperature: float,
-    seed: int,
-    seconds: float | None,
-    threads: int | None,
+    asking: Asking,
     as_json: bool,
     llvm: str | None,
 ) -> None:
@@ -77,12 +104,11 @@ def emulate(
     def run() -> tuple[Posed, list[Examined]]:
         from llm_compiler.inference.examine import Examination
 
-        answering = opened(model, threads)
+        answering = asking.opened()
         toolchain, known = compiler(llvm)
         with Examination(toolchain, known) as examination:
-            posed = examination.pose(_module(file, language, rest_of(ctx), llvm), passes, emit, answering.dialect)
-            how = _how(samples, temperature, seed, seconds)
-            return posed, list(examination.ask(posed, answering, how))
+            posed = examination.pose(_module(file, language, rest_of(ctx), toolchain), passes, emit, answering.dialect)
+            return posed, list(examination.ask(posed, answering, asking.how()))
 
     posed, found = or_one_line(run)
     good = any(one.verdict.ok and one.whole for one in found)
@@ -152,12 +178,7 @@ def ask(
     free: bool,
     prompt_only: bool,
     language: Any,
-    model: str | None,
-    samples: int,
-    temperature: float,
-    seed: int,
-    seconds: float | None,
-    threads: int | None,
+    asking: Asking,
     as_json: bool,
     llvm: str | None,
 ) -> None:
@@ -175,7 +196,7 @@ def ask(
         raise click.UsageError("emulation needs --passes")
 
     def run() -> dict[str, Any]:
-        answering = opened(model, threads)
+        answering = asking.opened()
         toolchain, known = compiler(llvm)
         prompt: Pieces
         if task == "ir_modeling":
@@ -183,7 +204,7 @@ def ask(
         elif task == "disassembly":
             prompt = _disassembly(file, function, toolchain, answering)
         else:
-            module = _module(file, language, rest_of(ctx), llvm)
+            module = _module(file, language, rest_of(ctx), toolchain)
             if task == "emulation":
                 from llm_compiler.inference.examine import Examination
 
@@ -192,12 +213,12 @@ def ask(
             else:
                 from llm_compiler.inference.asked import Asked
 
-                with Asked(answering, known, toolchain.library, "ship", _how(1, 1.0, 0, None)) as asked:
+                with Asked(answering, known, toolchain.library, "ship", asking.how(method)) as asked:
                     prompt = asked.prompt(module)
         text = "".join(piece for piece, _ in prompt)
         if prompt_only:
             return {"prompt": text, "answers": []}
-        how = _how(samples, temperature, seed, seconds, method)
+        how = asking.how(method)
         lists = known if task == "flag_tuning" and not free else None
         return {"prompt": text, "answers": [vars(one) for one in answering.write(prompt, how, lists)]}
 
@@ -228,19 +249,6 @@ def _disassembly(file: str, function: str | None, toolchain: Any, model: Model) 
     return disassembly.prompt(chosen[0].question, model.dialect)
 
 
-def _how(samples: int, temperature: float, seed: int, seconds: float | None, method: Any = None) -> How:
-    from llm_compiler.inference.model import How
-
-    return How(samples, method or ("greedy" if samples == 1 else "sample"), temperature, 1.0, seed, None, seconds)
-
-
-def opened(name: str | None, threads: int | None) -> Model:
-    """The model of this name."""
-    from llm_compiler.inference.model import open_model
-
-    return open_model(name, threads=threads)
-
-
 def compiler(llvm: str | None) -> tuple[Any, Any]:
     """The toolchain and its vocabulary."""
     from llm_compiler.llvm.toolchain import find
@@ -259,10 +267,9 @@ def read_input(file: str) -> bytes:
     return read_stream(file)
 
 
-def _module(file: str, language: Any, flags: list[str], llvm: str | None) -> bytes:
+def _module(file: str, language: Any, flags: list[str], toolchain: Any) -> bytes:
     """What the front end makes of a file: unoptimised bitcode."""
     from llm_compiler.llvm.frontend import LANGUAGES, Source, guess_language, unoptimised
-    from llm_compiler.llvm.toolchain import find
 
     known = language or LANGUAGES.get(Path(file).suffix)
     contents = read_input(file)
@@ -275,7 +282,7 @@ def _module(file: str, language: Any, flags: list[str], llvm: str | None) -> byt
         b"" if in_file else contents,
         (*flags, *(("-x", language) if language and in_file else ())),
     )
-    return unoptimised(find(llvm), source)
+    return unoptimised(toolchain, source)
 
 
 def or_one_line(run: Callable[[], Answer]) -> Answer:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_compiler.cli.emulate import model_options, or_one_line
+from llm_compiler.cli.emulate import Asking, model_options, or_one_line
 from llm_compiler.cli.options import json_option, llvm_option
 
 if TYPE_CHECKING:
@@ -43,12 +44,7 @@ def lift(
     target: Any,
     only: tuple[str, ...],
     require: Any,
-    model: str | None,
-    samples: int,
-    temperature: float,
-    seed: int,
-    seconds: float | None,
-    threads: int | None,
+    asking: Asking,
     as_json: bool,
     llvm: str | None,
 ) -> None:
@@ -65,7 +61,7 @@ def lift(
     """
 
     def run() -> Lifted:
-        from llm_compiler.cli.emulate import compiler, opened, read_input
+        from llm_compiler.cli.emulate import compiler, read_input
         from llm_compiler.cli.files import write_output
         from llm_compiler.cli.progress import Bar
         from llm_compiler.inference import lift as lifting
@@ -80,7 +76,7 @@ def lift(
         asked = [one for one in lifting.asked(listing) if not only or one.name in only]
         if missing := set(only) - {one.name for one in asked}:
             raise UnreadableError(f"{file}: no function {', '.join(sorted(missing))}")
-        answering = opened(model, threads)
+        answering = asking.opened()
         with Bar(len(asked), "functions") as bar:
 
             def told(one: FunctionLift) -> None:
@@ -89,11 +85,11 @@ def lift(
 
             lifted = lifting.lift(
                 asked,
-                _Proposals(answering, samples, temperature, seed, seconds),
+                _Proposals(answering, asking),
                 toolchain,
                 known,
                 target=listing.architecture,
-                budget=lifting.Budget(samples, seconds or float("inf")),
+                budget=lifting.Budget(asking.samples, asking.seconds or float("inf")),
                 on_function=told,
             )
         if output == "-":
@@ -116,9 +112,8 @@ def lift(
 class _Proposals:
     """A model's answers to a question: the most probable first, then what is drawn."""
 
-    def __init__(self, model: Model, samples: int, temperature: float, seed: int, seconds: float | None) -> None:
-        self._model, self._samples = model, samples
-        self._temperature, self._seed, self._seconds = temperature, seed, seconds
+    def __init__(self, model: Model, asking: Asking) -> None:
+        self._model, self._asking = model, asking
 
     def __call__(self, question: Question) -> Iterator[Proposal]:
         from llm_compiler.inference.lift import Proposal
@@ -126,12 +121,13 @@ class _Proposals:
         from llm_compiler.tasks import disassembly
 
         prompt = disassembly.prompt(question, self._model.dialect)
-        end = time.monotonic() + self._seconds if self._seconds else None
-        for how in (How(), How(self._samples - 1, "sample", self._temperature, seed=self._seed)):
+        asking = self._asking
+        end = time.monotonic() + asking.seconds if asking.seconds else None
+        for how in (How(), How(asking.samples - 1, "sample", asking.temperature, seed=asking.seed)):
             if not how.samples:
                 return
             left = None if end is None else max(0.1, end - time.monotonic())
-            limited = How(how.samples, how.method, how.temperature, how.top_p, how.seed, None, left)
+            limited = replace(how, seconds=left)
             try:
                 for answer in self._model.write(prompt, limited):
                     whole = answer.reason in ("end", "stop")
