@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.model.shape import ABOUT
-from llm_compiler.tasks.code import deny_list
+from llm_compiler.tasks.code import denied_names
 from llm_compiler.tasks.task import DIALECTS, Dialect, Pieces
 
 if TYPE_CHECKING:  # numpy and more, for which those who ask no model need not wait
@@ -144,8 +144,7 @@ class LocalModel:
         if not isinstance(self.tokenizer, Tokenizer):
             return None
         if vocabulary.version not in self._grammars:
-            # Of an entry of several passes the last is left out: strict, and what is checked after this would refuse.
-            denied = [name for entry in deny_list(vocabulary.version) for name in entry.passes[-1:]]
+            denied = denied_names(vocabulary.version)
             self._grammars[vocabulary.version] = PassListGrammar(
                 self.tokenizer, vocabulary, self.dialect, denied=denied, longest=_LONGEST_LIST
             )

@@ -27,7 +27,7 @@ from llm_compiler.inference.grammar import GrammarError
 from llm_compiler.inference.model import How, ModelError, PromptTooLongError, Written
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.tasks import flag_tuning
-from llm_compiler.tasks.code import deny_list, shown
+from llm_compiler.tasks.code import denied_names, shown
 from llm_compiler.tasks.task import Dialect, Pieces
 
 KEY = "OPENAI_API_KEY"
@@ -197,8 +197,7 @@ class ServerModel:
         plain: Fields = {} if lists is None else {"stop": [_around_list(self.dialect)[1]]}
         forms = [plain | {"logprobs": 1}, plain]
         if lists is not None and self._kind.guide is not None:
-            entries = deny_list(lists.version)
-            grammar = list_grammar(lists, self.dialect, tuple(entry.passes[-1] for entry in entries))
+            grammar = list_grammar(lists, self.dialect, denied_names(lists.version))
             forms.insert(0, forms[0] | self._kind.guide(grammar))
         return forms
 

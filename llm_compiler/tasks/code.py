@@ -127,6 +127,11 @@ deny_list = cache(load_denied)
 """By LLVM's version."""
 
 
+def denied_names(version: str) -> tuple[str, ...]:
+    """Passes that a grammar leaves out: of a denied list of several the last, which is strict, and always enough."""
+    return tuple(entry.passes[-1] for entry in deny_list(version))
+
+
 def short(passes: str) -> str:
     """A pass list without the adaptors that follow from its passes; as it is where it nests in another way."""
     try:
