@@ -156,10 +156,10 @@ class _Run:
         if folder.is_dir():
             return
         selection = self._options.selection
-        chosen = _choose(corpus, selection)
-        if not chosen:
+        ids = chosen(corpus, selection)
+        if not ids:
             raise CorpusError(f"{corpus}: no unit of the split {selection.split} to tune")
-        taken = list(store.units_with(corpus, selection.split, chosen))
+        taken = list(store.units_with(corpus, selection.split, ids))
         # The large ones first, and together: nobody should wait for a large one at the end.
         taken.sort(key=lambda unit: (-len(unit.text), unit.id))
         parts = store.in_parts(taken, lambda unit: len(unit.text), _UNITS_IN_PART, _BYTES_IN_PART)
@@ -405,8 +405,8 @@ class Verdicts:
 # -- choosing
 
 
-def _choose(corpus: Path, selection: Selection) -> set[str]:
-    """Ids of the units to tune."""
+def chosen(corpus: Path, selection: Selection) -> set[str]:
+    """Ids of the units that are selected."""
     ids: dict[str, list[str]] = {"function": [], "module": []}
     for shard in store.shards(corpus, selection.split):
         for row in store.read_columns(shard, ["id", "kind", "instructions", "oz_ship"]):

@@ -33,7 +33,7 @@ from llm_compiler.corpus.store import (
     write_json,
     write_units,
 )
-from llm_compiler.corpus.unit import SPLITS, Unit
+from llm_compiler.corpus.unit import SPLITS, Split, Unit
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure, Limits, Workers
 
@@ -47,12 +47,14 @@ Found = list[CompileCommand | Skipped]
 
 @dataclass(frozen=True)
 class Options:
-    """How to build; none of it changes what is built but `translation_units`."""
+    """How to build; none of it changes what is built but `translation_units` and `split`."""
 
     jobs: int
     translation_units: bool = True
     ray: str | None = None
     """Address of a Ray cluster (`local` for one on this machine); None builds in this process tree."""
+    split: Split | None = None
+    """The split of all projects; None lets each one's name decide, as training needs it."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ def build_project(
     folder.mkdir(parents=True, exist_ok=True)
     totals: list[dict[str, Any]] = []
     if commands:
-        maker = Maker(toolchain, sources.split_of(commands[0].project), options.translation_units)
+        split = options.split or sources.split_of(commands[0].project)
+        maker = Maker(toolchain, split, options.translation_units)
         with (
             Workers(maker, count=options.jobs, limits=_LIMITS) as makers,
             Workers(Measurer(toolchain), count=options.jobs, limits=_LIMITS) as measurers,
@@ -234,7 +237,7 @@ def build_project(
         "project": name,
         "version": first.version if first else "unknown",
         "licence": first.licence if first else "unknown",
-        "split": sources.split_of(name),
+        "split": options.split or sources.split_of(name),
         "routes": Counter(command.route for command in commands),
         **_sum(totals),
         "skipped": _sorted(Counter(entry.reason for entry in skipped)),

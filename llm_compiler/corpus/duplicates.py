@@ -52,21 +52,22 @@ def _mark_exact(marks: dict[Path, bytearray]) -> None:
 
 def _mark_near(tests: Sequence[Path], others: Sequence[Path], marks: dict[Path, bytearray]) -> None:
     sketches: list[RMinHash] = []
-    index = _index()
+    index = new_index()
     for part in tests:
         for row, values in enumerate(read_columns(part, ["text"])):
             if marks[part][row]:
                 continue
-            index.insert(len(sketches), sketch := _sketch(values["text"]))
+            index.insert(len(sketches), sketch := sketch_of(values["text"]))
             sketches.append(sketch)
             if len(sketches) == _TEST_UNITS_AT_ONCE:
                 _mark_similar(others, marks, index, sketches)
-                sketches, index = [], _index()
+                sketches, index = [], new_index()
     if sketches:
         _mark_similar(others, marks, index, sketches)
 
 
-def _index() -> RMinHashLSH:
+def new_index() -> RMinHashLSH:
+    """What finds sketches that are likely to be similar to one; `jaccard` says how similar they are."""
     return RMinHashLSH(threshold=THRESHOLD, num_perm=_PERMUTATIONS, num_bands=_BANDS)
 
 
@@ -77,12 +78,13 @@ def _mark_similar(
         for row, values in enumerate(read_columns(part, ["text"])):
             if marks[part][row]:
                 continue
-            sketch = _sketch(values["text"])
+            sketch = sketch_of(values["text"])
             if any(sketch.jaccard(tests[candidate]) >= THRESHOLD for candidate in index.query(sketch)):
                 marks[part][row] = NEAR
 
 
-def _sketch(text: str) -> RMinHash:
+def sketch_of(text: str) -> RMinHash:
+    """What stands for a unit's text when texts are compared."""
     lines = [_VALUE.sub("", line) for line in text.splitlines() if line.startswith("  ")]
     sketch = RMinHash(num_perm=_PERMUTATIONS, seed=_SEED)
     # A module without functions is the set of its own text.

@@ -180,7 +180,7 @@ def of_folder(
     """
     wanted: list[str] = []
     less: list[tuple[str, str]] = []
-    for path, reason in _sources_below(project.root):
+    for path, reason in sources_below(project.root):
         if reason is None:
             wanted.append(path)
         else:
@@ -190,6 +190,16 @@ def of_folder(
     for path, reason in less:
         yield Skipped(project.name, _below(path, project), reason)
     yield from _of_paths(project, wanted, place, toolchain, extra)
+
+
+def of_files(
+    project: Project, paths: list[str], work: Path, toolchain: Toolchain, extra: Iterable[Path] = ()
+) -> Iterator[CompileCommand | Skipped]:
+    """What these files of a project give, whatever their names and folders say of tests and other systems.
+
+    The headers of the `extra` folders may be used too.
+    """
+    yield from _of_paths(project, paths, _place(work.absolute(), project), toolchain, extra)
 
 
 def _of_paths(
@@ -236,7 +246,7 @@ def _below(path: str, project: Project) -> str:
     return printable(posixpath.relpath(path, project.root))
 
 
-def _sources_below(root: str) -> Iterator[tuple[str, str | None]]:
+def sources_below(root: str) -> Iterator[tuple[str, str | None]]:
     """Each source file, in order, and why it is worth less than others."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _FOLDERS_NOT_OURS)

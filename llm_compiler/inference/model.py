@@ -31,7 +31,8 @@ EngineName = Literal["auto", "embedded", "torch"]
 _EMBEDDED_BYTES = 2 << 30
 """Of weights; what is larger is torch's business."""
 
-
+_SCORED = 256
+"""Tokens that are scored at once: their logits are all in memory."""
 _LONGEST_LIST = 20
 """Passes. Labels have fewer than five; priority sampling would lose its time on lists without end."""
 
@@ -67,6 +68,16 @@ class Written:
     """Of its tokens; None where nobody says."""
     tokens: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How probable a text is to a model."""
+
+    nats: float
+    """Its negative log-likelihood, given BOS."""
+    tokens: int
+    bytes: int
 
 
 class Model(Protocol):
@@ -166,6 +177,30 @@ class LocalModel:
                 yield greedy(self.engine, ids, stop, grammar)
         except EngineError as error:
             raise ModelError(f"{self.name}: {error}") from None
+
+    def score(self, text: Pieces) -> Scored:
+        """How probable a text is, or as much of it as the context holds. ModelError."""
+        import numpy as np
+
+        from llm_compiler.inference.engine import EngineError
+
+        ids = self.ids(text)[: self.context]
+        nats = 0.0
+        try:
+            branch, logits = self.engine.prefill(ids[:1])
+            for start in range(1, len(ids), _SCORED):
+                piece = ids[start : start + _SCORED]
+                (after,) = self.engine.decode([branch], [piece])
+                before = np.concatenate([logits[None], after[:-1]]).astype(np.float64)
+                logits = after[-1]
+                highest = before.max(axis=1)
+                sums = highest + np.log(np.exp(before - highest[:, None]).sum(axis=1))
+                nats += float((sums - before[np.arange(len(piece)), piece]).sum())
+            self.engine.release(branch)
+        except EngineError as error:
+            raise ModelError(f"{self.name}: {error}") from None
+        known = [one for one in ids[1:] if one < self.tokenizer.vocabulary_size]
+        return Scored(nats, len(ids) - 1, len(self.tokenizer.decode(known).encode(errors="replace")))
 
     def close(self) -> None:
         """Nothing is held that does not go by itself."""

@@ -184,19 +184,24 @@ def examples(
 
 
 def _steps(maker: Maker, tools: Tools, settings: Settings, rng: random.Random) -> Iterator[Callable[[], Example]]:
-    entries = deny_list(tools.vocabulary.version)
+    for drawn in draw(maker.unit, tools.vocabulary, settings, rng):
+        yield partial(_refuse, drawn) if isinstance(drawn, PassList) else partial(_example, maker, drawn, tools)
+
+
+def draw(unit: Unit, vocabulary: Vocabulary, settings: Settings, rng: random.Random) -> Iterator[Question | PassList]:
+    """So many questions about a unit as the settings say; before each the lists that were drawn and are denied."""
+    entries = deny_list(vocabulary.version)
     for _ in range(settings.per_unit):
         kind: Kind = "asm" if rng.random() < settings.assembly_share else "ir"
         known = bool(settings.known) and rng.random() < settings.known_share
         # The length comes first: were it drawn again with the list, denied passes would make long lists rare.
         length = rng.randint(1, settings.longest_list)
         for _ in range(_DRAWS):
-            passes = _draw(tools.vocabulary, rng, length, settings.known if known else ())
+            passes = _draw(vocabulary, rng, length, settings.known if known else ())
             if denied(passes, entries):
-                yield partial(_refuse, passes)
+                yield passes
             else:
-                question = ask_of(maker.unit, str(passes), kind, settings.measured)
-                yield partial(_example, maker, question, tools)
+                yield ask_of(unit, str(passes), kind, settings.measured)
                 break
 
 
@@ -265,6 +270,11 @@ def check(question: Question, answer: Answer, tools: Tools) -> Emulated:
         truth = emulate(question, tools)
     except (LLVMError, CompileError) as error:
         return Emulated(False, "no truth", str(error))
+    return compare(question, answer, truth, tools)
+
+
+def compare(question: Question, answer: Answer, truth: Result, tools: Tools) -> Emulated:
+    """Compare with the truth, for those who have it."""
     reason, detail = _judge(question, answer.code, truth, tools)
     counts, sizes = (answer.instructions, truth.instructions), (answer.size, truth.size)
     return Emulated(reason in ("exact", "normalised"), reason, detail, counts, sizes)

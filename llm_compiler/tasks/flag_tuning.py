@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -213,32 +212,55 @@ def proposed(answer: Answer, vocabulary: Vocabulary) -> PassList:
 
 def check(question: Question, answer: Answer, tools: Tools) -> Tuned:
     """Apply the list and compare bytes with -Oz. The model's code and numbers do not matter to the verdict."""
-    try:
-        passes = proposed(answer, tools.vocabulary)
-    except RefusedError as error:
-        return Tuned(False, error.reason, str(error), error.passes)
-    try:
-        oz, size = _sizes(question, str(passes), tools)
-    except UnlinkableError as error:
-        return Tuned(False, "unlinkable", str(error), str(passes))
-    except LLVMError as error:
-        return Tuned(False, "invalid", str(error), str(passes))
-    reason = "smaller" if size < oz else "larger" if size > oz else "equal"
-    detail = f"{size} bytes, {oz} with -Oz"
-    before, after = (answer.before, question.before), (answer.after, size)
-    return Tuned(reason == "smaller", reason, detail, str(passes), oz, before, after)
+    with Checker(question, tools) as checker:
+        return checker.check(answer)
 
 
-def _sizes(question: Question, passes: str, tools: Tools) -> tuple[int, int]:
-    """Bytes with -Oz and with the list."""
-    llvm = tools.vocabulary.version
-    baseline = oz_passes(llvm, PROTOCOLS[question.protocol])
-    with closing(Subject(tools.library, question.ir.encode())) as subject:
-        oz = question.oz
-        if oz is None:
-            oz = subject.evaluate(baseline, question.protocol).size.total
+class Checker:
+    """Judges several answers to one question: the module is read, and measured with -Oz, once. A context manager."""
+
+    def __init__(self, question: Question, tools: Tools) -> None:
+        self.question = question
+        self._tools = tools
+        self._opened: tuple[Subject, int] | None = None
+
+    def __enter__(self) -> Checker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened[0].close()
+
+    def check(self, answer: Answer) -> Tuned:
+        """As `check` says."""
+        try:
+            passes = str(proposed(answer, self._tools.vocabulary))
+        except RefusedError as error:
+            return Tuned(False, error.reason, str(error), error.passes)
+        try:
+            oz, size = self._sizes(passes)
+        except UnlinkableError as error:
+            return Tuned(False, "unlinkable", str(error), passes)
+        except LLVMError as error:
+            return Tuned(False, "invalid", str(error), passes)
+        reason = "smaller" if size < oz else "larger" if size > oz else "equal"
+        detail = f"{size} bytes, {oz} with -Oz"
+        before, after = (answer.before, self.question.before), (answer.after, size)
+        return Tuned(reason == "smaller", reason, detail, passes, oz, before, after)
+
+    def _sizes(self, passes: str) -> tuple[int, int]:
+        """Bytes with -Oz and with the list."""
+        subject, oz = self._opened or self._open()
         # What stands for -Oz here differs from that pass in small things.
-        if passes == best_is_oz(llvm):
+        if passes == best_is_oz(self._tools.vocabulary.version):
             return oz, oz
+        return oz, subject.evaluate(passes, self.question.protocol).size.total
+
+    def _open(self) -> tuple[Subject, int]:
+        llvm, protocol, oz = self._tools.vocabulary.version, self.question.protocol, self.question.oz
+        subject = Subject(self._tools.library, self.question.ir.encode())
+        if oz is None:
+            oz = subject.evaluate(oz_passes(llvm, PROTOCOLS[protocol]), protocol).size.total
         subject.must_link_like(oz_passes(llvm, PROTOCOLS["ship"]))
-        return oz, subject.evaluate(passes, question.protocol).size.total
+        self._opened = subject, oz
+        return self._opened
