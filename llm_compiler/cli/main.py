@@ -23,6 +23,7 @@ _COMMANDS = {
     "data": "llm_compiler.cli.data:data",
     "train": "llm_compiler.cli.train:train",
     "finetune": "llm_compiler.cli.finetune:finetune",
+    "evaluate": "llm_compiler.cli.evaluate:evaluate",
     "doctor": "llm_compiler.cli.doctor:doctor",
     "completion": "llm_compiler.cli.completion:completion",
 }

@@ -70,12 +70,11 @@ class Suite:
         for path, reason in sources.sources_below(str(root)):
             below = posixpath.relpath(path, root)
             program = re.match(self.program, below)
-            reasons = ["link"] if reason == "link" else [] if program else [NOT_PART]
-            reasons += [entry["why"] for entry in self.left_out if re.match(entry["files"], below)]
-            if program and not reasons:
-                found.setdefault((program[0], program[1]), []).append(path)
+            reasons = [entry["why"] for entry in self.left_out if re.match(entry["files"], below)]
+            if reason == "link" or reasons or not program:
+                others["link" if reason == "link" else reasons[0] if reasons else NOT_PART] += 1
             else:
-                others[reasons[0]] += 1
+                found.setdefault((program[0], program[1]), []).append(path)
         return found, others
 
     def flags_for(self, below: str) -> list[str]:
@@ -104,9 +103,7 @@ def suite_of(folder: Path, name: str | None = None) -> Suite | None:
     return next((suite for suite in known.values() if suite.is_in(folder)), None)
 
 
-def _programs_of(
-    suite: Suite, root: Path, work: Path, toolchain: Toolchain
-) -> tuple[list[Task], Counter[str]]:
+def _programs_of(suite: Suite, root: Path, work: Path, toolchain: Toolchain) -> tuple[list[Task], Counter[str]]:
     """A task for each program, headers being looked for in its own folder; and the files that are of none."""
     programs, others = suite.programs(root)
     extra = [root / name for name in suite.include if (root / name).is_dir()]
@@ -151,7 +148,7 @@ def take(
     The selection's split is for a corpus; of other code all is taken, unless the selection sets limits.
     Overlap is counted with the corpus at `training`, if there is one.
     """
-    text = os.fspath(source) if os.fspath(source).startswith("debian:") else os.path.abspath(source)
+    text = os.fspath(source) if os.fspath(source).startswith("debian:") else str(Path(source).absolute())
     header = {"format": FORMAT, "source": printable(text), "suite": suite, **asdict(selection)}
     header["llvm"] = toolchain.version
     store.open_folder(out, "taken.json", header, "benchmark")
@@ -159,10 +156,11 @@ def take(
         manifest = store.read_json(out / "benchmark.json")
         if manifest is None:
             manifest = _taken(out, text, selection, toolchain, suite, Options(jobs, split="test"), progress)
-        asked = None if training is None else printable(os.path.abspath(training))
+        asked = None if training is None else printable(str(training.absolute()))
         if training is not None and (manifest["overlap"] or {}).get("training") != asked:
             manifest["overlap"] = {"training": asked, **overlap(units(out), training)}
-        store.write_json(out / "benchmark.json", manifest)
+        if manifest != store.read_json(out / "benchmark.json"):
+            store.write_json(out / "benchmark.json", manifest)
         return manifest
 
 
@@ -216,7 +214,7 @@ def _build(
     """Make a corpus of code, all of it in the test split; what became of its files."""
     others: Counter[str] = Counter()
     if recipe is not None:
-        # Where the corpus keeps what it makes, so that it outlives the commands that name it.
+        store.open_for_building(corpus, toolchain.version, options.translation_units)
         tasks, others = _programs_of(recipe, Path(text), corpus / "work", toolchain)
     else:
         database = Path(text) / _DATABASE
@@ -267,7 +265,7 @@ def _left_out(corpus: Path, selection: Selection, ids: set[str]) -> dict[str, in
     for shard in store.shards(corpus, selection.split):
         for row in store.read_columns(shard, ["id", "kind", "instructions", "oz_ship"]):
             if not row["oz_ship"]:
-                reasons["no object for their target"] += 1
+                reasons["no bytes with -Oz"] += 1
             elif row["instructions"] > selection.largest:
                 reasons[f"above {selection.largest} instructions"] += 1
             elif row["id"] not in ids:

@@ -78,7 +78,7 @@ class Bootstrap:
 def ratio(sample: Bootstrap, top: npt.ArrayLike, bottom: npt.ArrayLike) -> Draws:
     """Of two sums; nothing where the second is zero."""
     above, below = sample.sums(top, bottom)
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
 
 
 def mean(sample: Bootstrap, values: npt.ArrayLike) -> Draws:
@@ -107,8 +107,8 @@ def of_gain(sample: Bootstrap, now: Numbers, best: Numbers, oz: Numbers) -> Draw
 
 
 def relative_errors(said: Numbers, real: Numbers) -> Numbers:
-    """|said - real| / real; their mean is the MAPE. NaN where nothing was said, or there is nothing to be relative to."""
-    return np.divide(np.abs(said - real), real, out=np.full_like(said, np.nan), where=real > 0)
+    """|said - real| / real; their mean is the MAPE. NaN where nothing was said, or the real one is 0."""
+    return np.divide(np.abs(said - real), real, out=np.full(said.shape, np.nan), where=real > 0)
 
 
 def perplexity(sample: Bootstrap, nats: Numbers, tokens: Numbers) -> Draws:

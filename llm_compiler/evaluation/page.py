@@ -7,11 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from llm_compiler.evaluation import shown
-from llm_compiler.evaluation.figures import Cell, Curve, Figure, FileRow, Report, Spread, Table
+from llm_compiler.evaluation.figures import Cell, Figure, FileRow, Report, Table
 
 if TYPE_CHECKING:  # they need matplotlib
-    from llm_compiler.evaluation.plots import Bars, Style
+    from llm_compiler.evaluation.plots import Style
 
+_DENSE = 7
+"""Columns, of a table with more the intervals go below the values."""
 MOST_FILES = 5_000
 """Of a system: more make a page that browsers choke on."""
 NO_PLOTS = "There are no plots: they need matplotlib (pip install matplotlib)."
@@ -24,7 +26,7 @@ _STYLE = """
   --c0: #4ba3e3; --c1: #f28a3c; --c2: #35c294; --c3: #d98cc0; --c4: #d6a83a; --c5: #9ad2f2 } }
 * { box-sizing: border-box }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
-  max-width: 76rem; margin: 2rem auto; padding: 0 1.25rem }
+  max-width: 84rem; margin: 2rem auto; padding: 0 1.25rem }
 h1 { font-size: 1.7rem; line-height: 1.25 }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line) }
 h3 { margin: 1.75rem 0 .25rem; font-size: 1rem }
@@ -32,18 +34,22 @@ a { color: var(--c0) }
 nav ul { columns: 14rem; padding-left: 1.2rem }
 code { font-size: .92em }
 .wide { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 }
+table { border-spacing: 0; font-variant-numeric: tabular-nums; margin: .5rem 0 }
 th, td { padding: .3rem .75rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
 thead th { vertical-align: bottom; border-bottom-width: 2px }
+thead th:first-child, tbody th, tfoot th { position: sticky; left: 0; background: var(--back) }
 tbody th { font-weight: normal }
 .n { text-align: right }
+.dense small { display: block }
+.dense th, .dense td { padding: .3rem .5rem; vertical-align: top }
+.dense thead th { white-space: normal; vertical-align: bottom }
 .total > *, .total th { background: var(--shade); font-weight: 600 }
 .facts td { white-space: normal; overflow-wrap: anywhere }
 small, .note { color: var(--faint); font-size: .87em }
 .note { max-width: 60rem; margin: .25rem 0 }
 .plots { display: flex; flex-wrap: wrap; gap: 1.5rem 2rem; margin: 1rem 0 }
 figure { margin: 0; flex: 1 1 26rem; max-width: 38rem; break-inside: avoid }
-figure svg[role] { width: 100%; height: auto; display: block }
+figure svg[role] { width: 100%; height: auto; display: block; stroke-linejoin: round }
 figure svg text { font-family: inherit !important }
 figcaption { font-weight: 600; font-size: .93rem }
 .key { font-size: .85rem; display: flex; flex-wrap: wrap; gap: 0 1rem; padding: 0 }
@@ -101,12 +107,8 @@ def _task(report: Report, task: str, plots: Sequence[str]) -> Iterator[str]:
         yield from _table(table)
         if number == 0 and plots:  # what matters most is seen first
             yield from ("<div class=plots>", *plots, "</div>")
-    if not tables:
+    if not tables and plots:
         yield from ("<div class=plots>", *plots, "</div>")
-    for curve in report.curves:
-        if shown.task_of(curve.name) == task:
-            table = shown.as_table(curve)
-            yield from (f"<details><summary>{escape(shown.line(table.title))}</summary>", *_table(table), "</details>")
 
 
 def _files(report: Report) -> Iterator[str]:
@@ -147,7 +149,8 @@ def _about(report: Report) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     numbers = [shown.is_number(table, at) for at in range(len(table.columns))]
-    yield f"<div class=wide><table>{_head(table.columns, numbers)}\n<tbody>"
+    dense = " class=dense" if len(numbers) > _DENSE else ""
+    yield f"<div class=wide><table{dense}>{_head(table.columns, numbers)}\n<tbody>"
     for first, *others in table.rows:
         cells = "".join(_cell(cell, number) for cell, number in zip(others, numbers[1:], strict=True))
         yield f"<tr><th scope=row>{escape(shown.shown(first))}</th>{cells}</tr>"
@@ -182,19 +185,13 @@ def _plots(report: Report) -> dict[str, list[str]] | None:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
         return None
-    drawn: list[tuple[str, Curve | Spread | Bars, Sequence[str]]] = [
-        *((each.name, each, list(each.lines)) for each in report.curves),
-        *((each.name, each, list(each.values)) for each in report.spreads),
-        *((table.name, bars, list(bars.values)) for table in report.tables for bars in plots.bars_of(table)),
-    ]
-    # A system looks the same wherever it is.
-    names = dict.fromkeys(name for _, _, lines in drawn for name in lines)
-    styles = {name: plots.Style(number) for number, name in enumerate(names)}
+    drawn = plots.plots_of(report)
+    styles = plots.styles_of(drawn)
     found: dict[str, list[str]] = {}
-    for name, what, lines in drawn:
-        key = "".join(_key(name, styles[name]) for name in lines)
-        caption = f"<figcaption>{escape(shown.line(what.title))}</figcaption><div class=key>{key}</div>"
-        found.setdefault(shown.task_of(name), []).append(f"<figure>{caption}{plots.draw(what, styles)}</figure>")
+    for plot in drawn:
+        key = "".join(_key(name, styles[name]) for name in plots.names(plot))
+        caption = f"<figcaption>{escape(shown.line(plot.title))}</figcaption><div class=key>{key}</div>"
+        found.setdefault(shown.task_of(plot.name), []).append(f"<figure>{caption}{plots.draw(plot, styles)}</figure>")
     return found
 
 

@@ -21,12 +21,9 @@ _MOST_FILES = 40
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write report.json, report.md and report.html into a folder, each beside, then renamed; their paths.
-
-    ValueError where a figure is not finite: JSON has no such number.
-    """
+    """Write report.json, report.md and report.html into a folder, each beside, then renamed; their paths."""
     contents = {
-        "report.json": json.dumps(report, default=_plain, indent=1, allow_nan=False) + "\n",
+        "report.json": as_json(report),
         "report.md": "\n".join(markdown(report)) + "\n",
         "report.html": page.html(report),
     }
@@ -38,6 +35,11 @@ def write(report: Report, folder: Path) -> list[Path]:
         finally:
             partial.unlink(missing_ok=True)
     return [folder / name for name in contents]
+
+
+def as_json(report: Report) -> str:
+    """All of a report. ValueError where a figure is not finite: JSON has no such number."""
+    return json.dumps(report, default=_plain, indent=1, allow_nan=False) + "\n"
 
 
 def _plain(record: Any) -> dict[str, Any]:
@@ -125,10 +127,9 @@ def markdown(report: Report) -> Iterator[str]:
         yield from ("", "## Headline", "")
         yield from (f"- `{name}`: {shown.shown(figure)}" for name, figure in report.headline.items())
     yield from ("", shown.INTERVAL)
-    tables = [*report.tables, *map(shown.as_table, report.curves)]
     for task in shown.tasks(report):
         yield from ("", f"## {_escaped(shown.words(task))}")
-        for table in tables:
+        for table in report.tables:
             if shown.task_of(table.name) == task:
                 yield from ("", f"### {_escaped(table.title)}", "", *_rows(table))
                 yield from (f"\n{_escaped(each)}" for each in _sentence(table.note))
@@ -158,7 +159,8 @@ def _files(files: Sequence[FileRow]) -> Iterator[str]:
 
 
 def _row(cells: Sequence[Cell], around: str = "") -> str:
-    return "| " + " | ".join(f"{around}{_escaped(shown.shown(cell))}{around}" for cell in cells) + " |"
+    texts = (_escaped(cell) if isinstance(cell, str) else shown.shown(cell) for cell in cells)
+    return "| " + " | ".join(f"{around}{text}{around}" for text in texts) + " |"
 
 
 def _ruler(numbers: Sequence[bool]) -> str:

@@ -32,6 +32,7 @@ from llm_compiler.evaluation.answer import (
     write_answers,
     write_questions,
 )
+from llm_compiler.evaluation.benchmark import units as taken_units
 from llm_compiler.evaluation.judge import Judge, Judged, Posed, Poser, ToPose, Work
 from llm_compiler.evaluation.systems import Said, System
 from llm_compiler.llvm.passes import PassList, Vocabulary
@@ -109,21 +110,17 @@ def evaluate(
         raise CorpusError(
             f"{out} holds results of another {other} ({found.get(other)}, now {header.get(other)}); name another folder"
         )
-    store.write_json(out / "evaluation.json", header)
+    if found is None:
+        store.write_json(out / "evaluation.json", header)
     with store.locked(out / "evaluation.json"):
         wanted = list(tasks)
         for task in wanted:
             if not read_questions(out, task):
-                write_questions(out, task, questions(_units(out), task, plan, machinery.vocabulary))
+                write_questions(out, task, questions(taken_units(out), task, plan, machinery.vocabulary))
         for system in entrants:
             for task in wanted:
                 if system.answers_to(task):
                     _Answering(out, task, system, machinery, progress).run()
-
-
-def _units(out: Path) -> Iterator[Unit]:
-    for part in sorted((out / "units").glob("part-*.parquet")):
-        yield from store.read_units(part)
 
 
 # -- questions
@@ -196,7 +193,8 @@ class _Answering:
 
     def run(self) -> None:
         """Answer what is not answered."""
-        about = {"name": self._system.name, "samples": self._system.samples(self._task), **self._system.about}
+        system = self._system
+        about = {"name": system.name, "dialect": system.dialect, "samples": system.samples(self._task), **system.about}
         known = store.read_json(self._place / "system.json")
         if known is not None and known != about:
             raise CorpusError(
@@ -275,7 +273,7 @@ def _awaited(
 
 def _to_pose(out: Path, wanted: Sequence[Question], dialect: Dialect) -> Iterator[ToPose]:
     """Questions, which come in the order of their units, with them."""
-    units = _units(out)
+    units = taken_units(out)
     unit: Unit | None = None
     for question in wanted:
         while unit is None or unit.id != question.unit:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from llm_compiler.evaluation.figures import Cell, Curve, Figure, FileRow, Report, Table
+from llm_compiler.evaluation.figures import Cell, Curve, Figure, FileRow, Report, Spread, Table
 
 INTERVAL = (
     "In brackets: where the figure lies in 95 of 100 bootstrap samples of the units. "
     "Where it is the same in all of them, there are no brackets."
 )
 FILE_COLUMNS = ("file", "-Oz", "now", "change", "%")
-FILE_NOTE = "Bytes; negative where the object is smaller than with -Oz."
+_MOST_TOLD = 24
+FILE_NOTE = "Bytes; a change is negative where the object is smaller than with -Oz."
 
 
 def shown(cell: Cell) -> str:
@@ -58,14 +59,14 @@ def _number(figure: Figure, number: float, percent: int) -> str:
 
 
 def is_number(table: Table, column: int) -> bool:
-    """Whether a column has numbers in it and goes to the right."""
-    return any(isinstance(row[column], int | Figure) for row in table.rows)
+    """Whether a column has no words in it and goes to the right; the first names the row."""
+    return column > 0 and not any(isinstance(row[column], str) for row in table.rows)
 
 
 def facts(about: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
     """What a report is about, flat: names such as `benchmark, units`, and what there is to say."""
     for key, told in about.items():
-        name = before + line(str(key)).replace("_", " ")
+        name = before + line(str(key))
         if isinstance(told, Mapping):
             yield from facts(told, f"{name}, ")
         else:
@@ -76,6 +77,8 @@ def _told(told: Any) -> str:
     if isinstance(told, Mapping):
         return ", ".join(f"{name}: {each}" for name, each in facts(told))
     if isinstance(told, list | tuple):
+        if len(told) > _MOST_TOLD:
+            return f"{len(told):,}, see report.json"
         return ("; " if any(isinstance(each, Mapping) for each in told) else ", ").join(map(_told, told)) or "none"
     if isinstance(told, bool):
         return "yes" if told else "no"
@@ -91,8 +94,8 @@ def title(report: Report) -> str:
 
 def tasks(report: Report) -> list[str]:
     """All that tables, curves and spreads are of, in their order."""
-    names = [each.name for each in (*report.tables, *report.curves, *report.spreads)]
-    return list(dict.fromkeys(map(task_of, names)))
+    of: Iterable[Table | Curve | Spread] = (*report.tables, *report.curves, *report.spreads)
+    return list(dict.fromkeys(task_of(each.name) for each in of))
 
 
 def task_of(name: str) -> str:
@@ -103,14 +106,6 @@ def task_of(name: str) -> str:
 def words(name: str) -> str:
     """`Flag tuning` of `flag_tuning`."""
     return name.replace("_", " ").capitalize()
-
-
-def as_table(curve: Curve) -> Table:
-    """The figures of a curve: a row for each place on the axis, a column for each system."""
-    points = {system: dict(line) for system, line in curve.lines.items()}
-    places = sorted({place for figures in points.values() for place in figures})
-    rows = tuple((f"{place:g}", *(figures.get(place) for figures in points.values())) for place in places)
-    return Table(curve.name, f"{curve.title}: {curve.up}", (curve.across, *points), rows)
 
 
 # -- the per-project table
@@ -127,9 +122,8 @@ def by_project(rows: Sequence[FileRow], most: int) -> list[tuple[FileRow, list[F
 
 
 def total(name: str, rows: Sequence[FileRow]) -> FileRow:
-    """The sum of rows, as a row that is named so."""
-    files = f"{name} ({len(rows):,} file{'s' * (len(rows) != 1)})"
-    return FileRow(name, files, sum(row.oz for row in rows), sum(row.now for row in rows), "")
+    """The sum of rows, as a row that is named so; how many there are is beside the name."""
+    return FileRow(name, f"{name} ({len(rows):,})", sum(row.oz for row in rows), sum(row.now for row in rows), "")
 
 
 def file_cells(row: FileRow) -> tuple[str, str, str, str, str]:
@@ -143,4 +137,4 @@ def left_out(rows: Sequence[FileRow], most: int, where: str) -> str:
     """What a table that was cut says; empty where it has all."""
     if len(rows) <= most:
         return ""
-    return f"The {most:,} files with the largest change; {len(rows) - most:,} more in {where}. Totals are of all files."
+    return f"Those {most:,} with the largest change; {len(rows) - most:,} more are in {where}. Totals are of all."

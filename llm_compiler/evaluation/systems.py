@@ -104,7 +104,6 @@ class ModelSystem:
             "kind": "model",
             "model": model.name,
             "weights": _fingerprint(model.name),
-            "dialect": model.dialect,
             "context": model.context,
             "lists": lists,
             "lifts": lifts,
