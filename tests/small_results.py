@@ -19,7 +19,7 @@ def question(task: Asked, unit: str, **given: Any) -> Question:
     )
 
 
-def answer(asked: Question, sample: int, reason: str, parsed: str = "", **figures: float) -> Answer:
+def answer(asked: Question, sample: int, reason: str, parsed: str = "", /, **figures: float) -> Answer:
     """An answer with a verdict."""
     ok = reason in ("exact", "normalised", "smaller", "same behaviour")
     named = {name.replace("_", " "): float(each) for name, each in figures.items()}

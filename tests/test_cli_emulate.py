@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from llm_compiler.llvm.toolchain import Toolchain  # noqa: E402
-from llm_compiler.model.llama import Llama  # noqa: E402
-from llm_compiler.model.shape import PRESETS  # noqa: E402
-from llm_compiler.model.tokenizer import DEFAULT, Tokenizer  # noqa: E402
-from llm_compiler.model.weights import fill, fresh, save, whole  # noqa: E402
 from tests.conftest import RunLlmc  # noqa: E402
+from tests.small_models import unlearnt  # noqa: E402
 from tests.small_projects import one_line  # noqa: E402
 
 SOURCE = "int max(int a, int b) { return a > b ? a : b; }\nint twice(int x) { return 2 * x; }\n"
@@ -24,23 +21,7 @@ SOURCE = "int max(int a, int b) { return a > b ? a : b; }\nint twice(int x) { re
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with random weights."""
-    folder = tmp_path_factory.mktemp("model") / "model"
-    made = Llama(PRESETS["tiny"])
-    fill(made, fresh(0))
-    about = {"format": 1, "llvm": "17.0.6", "dialect": "compact", "tokenizer": Tokenizer.load().fingerprint}
-    ids = {"bos": 1, "eos": 2, "pad": 0}
-    shape = PRESETS["tiny"].__class__(**{**vars(PRESETS["tiny"]), "context": 640})
-    save(
-        folder,
-        shape,
-        dict(whole(made.named_parameters(), torch.bfloat16)),
-        DEFAULT,
-        "",
-        ids=ids,
-        longest=640,
-        about=about,
-    )
-    return folder
+    return unlearnt(tmp_path_factory.mktemp("model") / "model", context=640)
 
 
 @pytest.fixture

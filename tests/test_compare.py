@@ -69,7 +69,7 @@ def test_yes_and_no_by_hand(tmp_path: Path) -> None:
     first = emulated(tmp_path / "a", ["exact"] * 4 + ["verifies"] * 6)
     second = emulated(tmp_path / "b", ["parses"] + ["exact"] * 8 + ["verifies"])
     one = find(compare(first, second), "exact")
-    assert (one.first.value, one.second.value) == (pytest.approx(0.4), pytest.approx(0.8))
+    assert [one.first.value, one.second.value] == pytest.approx([0.4, 0.8])
     assert one.difference.value == pytest.approx(0.4)
     # One question only the first has right, five only the second: 2 * (1 + 6) / 2**6.
     assert one.p == pytest.approx(14 / 64)
@@ -128,7 +128,7 @@ def test_bits_per_byte_by_hand(tmp_path: Path) -> None:
         system(folders[-1], "perplexity", "nano", [*said, too_long(asked[2])])
     (one,) = compare(*folders).compared
     assert (one.metric, one.questions) == ("bits per byte", 2)
-    assert (one.first.value, one.second.value) == (pytest.approx(2), pytest.approx(1))
+    assert [one.first.value, one.second.value] == pytest.approx([2, 1])
     assert one.difference.high == pytest.approx(-1)
 
 

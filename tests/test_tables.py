@@ -28,17 +28,18 @@ def table(made: Report, name: str) -> Table:
     return found
 
 
-def row(made: Report, name: str, *first: str) -> dict[str, Cell]:
+Values = dict[str, Cell | float]
+
+
+def row(made: Report, name: str, *first: str) -> Values:
     """A row of a table, by column, without what only intervals say: figures are their values."""
     found = table(made, name)
     (cells,) = (row for row in found.rows if row[: len(first)] == first)
-    return {
-        column: cell.value if isinstance(cell, Figure) else cell
-        for column, cell in zip(found.columns, cells, strict=True)
-    }
+    values: list[Cell | float] = [cell.value if isinstance(cell, Figure) else cell for cell in cells]
+    return dict(zip(found.columns, values, strict=True))
 
 
-def known(cells: dict[str, Cell], **expected: float | None) -> None:
+def known(cells: Values, **expected: float | None) -> None:
     """These cells, whose columns are written with `_` for a space."""
     for name, number in expected.items():
         column = name.replace("_", " ")
@@ -110,10 +111,7 @@ def test_budgets_go_as_far_as_a_system_proposes(tmp_path: Path) -> None:
     # The autotuner stopped after one list of two for three of the units.
     known(row(made, "flag_tuning.budget", "autotuner"), **{"1": 25 / 500, "2": 0.11, "5": None})
     (curve,) = made.curves
-    assert [(k, figure.value) for k, figure in curve.lines["nano"]] == [
-        (1, pytest.approx(0.02)),
-        (2, pytest.approx(0.06)),
-    ]
+    assert {k: figure.value for k, figure in curve.lines["nano"]} == pytest.approx({1: 0.02, 2: 0.06})
     (spread,) = made.spreads
     assert spread.values["nano"] == pytest.approx((0.2, 0.05, 0, 0))
 
@@ -204,7 +202,7 @@ def test_lists_come_in_turn_as_the_optimiser_tries_them(given: list[tuple[list[s
 
     for made, (first, second) in zip(in_turn(side(0), side(1)), given, strict=True):
         of_each = [propose.listed(PassList.parse(name) for name in names if name) for names in (first, second)]
-        expected = [sizes[str(one.passes)] for one in propose.in_turn(*of_each, budget=12)(b"")]
+        expected = [sizes[str(one.passes)] for one in propose.in_turn(of_each[0], of_each[1], 12)(b"")]
         assert made[: len(expected)].tolist() == expected
         assert np.isnan(made[len(expected) :]).all()
 
@@ -322,13 +320,13 @@ def test_empty_answers_score_nothing_at_all(tmp_path: Path) -> None:
 
 
 def lifted(asked: Question, sample: int, reason: str, bleu: float | None = None) -> Answer:
-    figures = {} if bleu is None else {"bleu": bleu}
-    done = {
-        "exact": {"round_trip": 1, "exact": 1, "same_behaviour": 1},
-        "same behaviour": {"round_trip": 1, "exact": 0, "same_behaviour": 1},
-        "round trip": {"round_trip": 1, "exact": 0, "same_behaviour": 0},
-    }.get(reason, {"round_trip": 0, "exact": 0, "same_behaviour": 0})
-    return answer(asked, sample, reason, **done, **figures)
+    known = ("broken", "round trip", "same behaviour", "exact").index(reason)
+    figures = {"round_trip": known > 0, "same_behaviour": known > 1, "exact": known > 2}
+    return (
+        answer(asked, sample, reason, **figures)
+        if bleu is None
+        else answer(asked, sample, reason, bleu=bleu, **figures)
+    )
 
 
 def test_disassembly_by_hand(tmp_path: Path) -> None:
@@ -377,7 +375,7 @@ def test_size_prediction_by_hand(tmp_path: Path) -> None:
     system(folder, "size_prediction", "nano", said)
     made = report(folder)
     known(
-        row(made, "size_prediction", "nano"), MAPE_before=0.1, says_it_before=1 / 3, MAPE_after=0.3, over_the_context=1
+        row(made, "size_prediction", "nano"), before_MAPE=0.1, says_it_before=1 / 3, after_MAPE=0.3, over_the_context=1
     )
     assert made.headline["size_prediction.after"].value == pytest.approx(0.3)
     assert [one.name for one in made.tables] == ["size_prediction"]

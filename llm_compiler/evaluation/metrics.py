@@ -108,7 +108,8 @@ def of_gain(sample: Bootstrap, now: Numbers, best: Numbers, oz: Numbers) -> Draw
 
 def relative_errors(said: Numbers, real: Numbers) -> Numbers:
     """|said - real| / real; their mean is the MAPE. NaN where nothing was said, or the real one is 0."""
-    return np.divide(np.abs(said - real), real, out=np.full(said.shape, np.nan), where=real > 0)
+    errors: Numbers = np.divide(np.abs(said - real), real, out=np.full(said.shape, np.nan), where=real > 0)
+    return errors
 
 
 def perplexity(sample: Bootstrap, nats: Numbers, tokens: Numbers) -> Draws:
@@ -127,6 +128,8 @@ def figure(draws: Draws, kind: Kind) -> Figure | None:
     if not np.isfinite(value):
         return None
     low, high = np.percentile(samples, [2.5, 97.5]) if len(samples) else (value, value)
+    if high - low <= 1e-12 * abs(value):  # the same but for rounding
+        low = high = value
     return Figure(float(value), float(low), float(high), kind)
 
 

@@ -34,14 +34,14 @@ a { color: var(--c0) }
 nav ul { columns: 14rem; padding-left: 1.2rem }
 code { font-size: .92em }
 .wide { overflow-x: auto }
-table { border-spacing: 0; font-variant-numeric: tabular-nums; margin: .5rem 0 }
-th, td { padding: .3rem .75rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
+table { border-spacing: 0; font-variant-numeric: tabular-nums; margin: .5rem 0; line-height: 21px }
+th, td { padding: 5px 12px; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
 thead th { vertical-align: bottom; border-bottom-width: 2px }
 thead th:first-child, tbody th, tfoot th { position: sticky; left: 0; background: var(--back) }
 tbody th { font-weight: normal }
 .n { text-align: right }
 .dense small { display: block }
-.dense th, .dense td { padding: .3rem .5rem; vertical-align: top }
+.dense th, .dense td { padding: 5px 8px; vertical-align: top }
 .dense thead th { white-space: normal; vertical-align: bottom }
 .total > *, .total th { background: var(--shade); font-weight: 600 }
 .facts td { white-space: normal; overflow-wrap: anywhere }
@@ -56,7 +56,7 @@ figcaption { font-weight: 600; font-size: .93rem }
 .key svg { width: 1.6rem; height: .8em; margin-right: .35rem }
 summary { cursor: pointer; padding: .3rem 0; font-weight: 600 }
 @media print { body { font-size: 10px; margin: 0; max-width: none } nav { display: none }
-  .wide { overflow: visible } th, td { padding: .15rem .4rem } h2, h3 { break-after: avoid } }
+  .wide { overflow: visible } table { line-height: 14px } th, td { padding: 2px 6px } h2, h3 { break-after: avoid } }
 """
 
 

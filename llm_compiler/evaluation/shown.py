@@ -64,10 +64,10 @@ def is_number(table: Table, column: int) -> bool:
 
 
 def facts(about: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """What a report is about, flat: names such as `benchmark, units`, and what there is to say."""
+    """What a report is about: names such as `benchmark, version` or `systems, nano`, and what there is to say."""
     for key, told in about.items():
         name = before + line(str(key))
-        if isinstance(told, Mapping):
+        if isinstance(told, Mapping) and not before:
             yield from facts(told, f"{name}, ")
         else:
             yield name, _told(told)

@@ -1,7 +1,7 @@
 """From a folder of results to its report: which tables there are, and how every figure in them is made.
 
-Answers over a system's context count as failures in a task's main columns and are left out in those that end in
-`(fits)`. Flag tuning's tables are in `flag_tuning_tables`.
+Questions over a system's context count as failures in a task's main columns and are left out in those that end in
+`(fits)`, which are there where any question is. Flag tuning's tables are in `flag_tuning_tables`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,21 @@ class Metric:
     """(questions, samples); NaN for answers that it says nothing of."""
     best: bool = False
     """Whether the best of several answers is of interest."""
+    twice: bool = True
+    """Whether there is a second column, without the questions that are over the context."""
 
 
-def _error(what: str) -> Callable[[Outcomes], Numbers]:
-    return lambda one: metrics.relative_errors(one.figures[f"said {what}"], one.figures[what])
-
-
-def _says(what: str) -> Callable[[Outcomes], Mask]:
-    return lambda one: ~np.isnan(one.figures[f"said {what}"])
+def _number(said: str, what: str, mape: str) -> Iterator[Metric]:
+    """How far off the answers are that say a number, and how many do; the others are in no second column."""
+    figures = f"said {what}", what
+    yield Metric(
+        mape,
+        f"{what} MAPE",
+        "score",
+        lambda one: metrics.relative_errors(*(one.figures[name] for name in figures)),
+        twice=False,
+    )
+    yield Metric(f"says_{what}", f"says {said}", "share", lambda one: ~np.isnan(one.figures[figures[0]]), twice=False)
 
 
 def _figure(*names: str) -> Callable[[Outcomes], Numbers]:
@@ -64,10 +71,8 @@ METRICS: Mapping[Asked, tuple[Metric, ...]] = {
         Metric("normalised", "exact or normalised", "share", lambda one: one.is_("exact", "normalised"), best=True),
         Metric("verifies", "verifies", "share", lambda one: one.is_("exact", "normalised", "verifies")),
         Metric("bleu", "BLEU", "score", _figure("bleu")),
-        Metric("size_mape", "size MAPE", "score", _error("size")),
-        Metric("says_size", "says a size", "share", _says("size")),
-        Metric("count_mape", "count MAPE", "score", _error("count")),
-        Metric("says_count", "says a count", "share", _says("count")),
+        *_number("a size", "size", "size_mape"),
+        *_number("a count", "count", "count_mape"),
     ),
     "disassembly": (
         Metric("lowers_again", "lowers again", "share", _figure("round trip"), best=True),
@@ -75,12 +80,7 @@ METRICS: Mapping[Asked, tuple[Metric, ...]] = {
         Metric("same_behaviour", "exact or same behaviour", "share", _figure("exact", "same behaviour")),
         Metric("bleu", "BLEU", "score", _figure("bleu")),
     ),
-    "size_prediction": (
-        Metric("before", "MAPE before", "score", _error("before")),
-        Metric("says_before", "says it before", "share", _says("before")),
-        Metric("after", "MAPE after", "score", _error("after")),
-        Metric("says_after", "says it after", "share", _says("after")),
-    ),
+    "size_prediction": (*_number("it before", "before", "before"), *_number("it after", "after", "after")),
 }
 _NOTES: Mapping[str, str] = {
     "emulation": (
@@ -196,17 +196,17 @@ def _headline(subject: Subject, model: Outcomes, where: Mask) -> dict[str, Figur
 
 def _main(subject: Subject, answered: Sequence[Outcomes], where: Mask) -> Table:
     task = subject.task
-    # Where a number is not said, the answer is left out anyway: no second column.
-    twice = {metric.column for metric in METRICS[task] if task != "size_prediction" and "MAPE" not in metric.column}
+    anything = any((one.too_long & where).any() for one in answered)
+    twice = {metric for metric in METRICS[task] if metric.twice and anything}
     columns = ["system", "questions"]
     for metric in METRICS[task]:
-        columns += [metric.column, f"{metric.column} (fits)"] if metric.column in twice else [metric.column]
+        columns += [metric.column, f"{metric.column} (fits)"] if metric in twice else [metric.column]
     rows = []
     for one in answered:
         cells: list[Cell] = [one.label, _count(where & one.counted)]
         for metric in METRICS[task]:
             cells.append(_mean(subject, one, metric, where))
-            if metric.column in twice:
+            if metric in twice:
                 cells.append(_mean(subject, one, metric, where & ~one.too_long))
         rows.append((*cells, _count(where & one.silent), _count(where & one.too_long)))
     note = _NOTES[task]
