@@ -35,10 +35,10 @@ class Quiet:
     """Says nothing."""
 
     def begin(self, task: str, system: str, questions: int) -> None:
-        pass
+        """Not even this."""
 
     def advance(self, judged: Sequence[Answer], question: Question) -> None:
-        pass
+        """Nor this."""
 
 
 def ours(folder: Path, system: Lists, machinery: Machinery) -> tuple[int, float]:

@@ -12,7 +12,14 @@ from llm_compiler.evaluation.answer import FORMAT, TOO_LONG, Answer, Asked, Ques
 
 def question(task: Asked, unit: str, **given: Any) -> Question:
     """A question whose id says what it is about."""
-    fields = {"kind": "module", "variant": "ship", "passes": "", "length": 500, "oz": 100, "before": 120} | given
+    fields: dict[str, Any] = {
+        "kind": "module",
+        "variant": "ship",
+        "passes": "",
+        "length": 500,
+        "oz": 100,
+        "before": 120,
+    } | given
     name = f"{task} {unit} {fields['variant']} {fields['passes']}"
     return Question(
         id=name, task=task, unit=unit, project="project", file=f"{unit}.c", name=f"f_{unit}", protocol="ship", **fields

@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from llm_compiler.llvm.toolchain import Toolchain  # noqa: E402
-from tests.conftest import RunLlmc  # noqa: E402
-from tests.small_models import unlearnt  # noqa: E402
-from tests.small_projects import one_line  # noqa: E402
+from llm_compiler.llvm.toolchain import Toolchain
+from tests.conftest import RunLlmc
+from tests.small_models import unlearnt
+from tests.small_projects import one_line
 
 SOURCE = "int max(int a, int b) { return a > b ? a : b; }\nint twice(int x) { return 2 * x; }\n"
 

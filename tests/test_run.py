@@ -14,17 +14,17 @@ import pytest
 pytest.importorskip("pyarrow")
 pytest.importorskip("rensa")
 
-from llm_compiler.corpus import store  # noqa: E402
-from llm_compiler.corpus.store import CorpusError  # noqa: E402
-from llm_compiler.evaluation import run  # noqa: E402
-from llm_compiler.evaluation.answer import ASKED, Answer, answers, parts, read_questions, systems  # noqa: E402
-from llm_compiler.evaluation.run import Plan, evaluate, judge_again, questions  # noqa: E402
-from llm_compiler.evaluation.systems import Copying  # noqa: E402
-from llm_compiler.llvm.passes import PassList, Vocabulary  # noqa: E402
-from llm_compiler.llvm.toolchain import Toolchain  # noqa: E402
-from tests.conftest import ROOT  # noqa: E402
-from tests.small_evaluation import Knowing, Saying, Watching, machinery, taken  # noqa: E402
-from tests.small_units import units  # noqa: E402
+from llm_compiler.corpus import store
+from llm_compiler.corpus.store import CorpusError
+from llm_compiler.evaluation import run
+from llm_compiler.evaluation.answer import ASKED, Answer, answers, parts, read_questions, systems
+from llm_compiler.evaluation.run import Plan, evaluate, judge_again, questions
+from llm_compiler.evaluation.systems import Copying
+from llm_compiler.llvm.passes import PassList, Vocabulary
+from llm_compiler.llvm.toolchain import Toolchain
+from tests.conftest import ROOT
+from tests.small_evaluation import Knowing, Saying, Watching, machinery, taken
+from tests.small_units import units
 
 TASKS = ASKED[:4]
 
@@ -212,7 +212,6 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(
 # -- judging
 
 
-
 def test_a_hostile_answer_costs_itself_alone(tmp_path: Path, toolchain: Toolchain, vocabulary: Vocabulary) -> None:
     folder = taken(tmp_path / "results", toolchain)
     deep = "opt -p '" + "module(" * 3000 + "'"
@@ -228,7 +227,9 @@ def test_judging_again_gives_the_same_verdicts(folder: Path, toolchain: Toolchai
     assert list(judge_again(folder, machinery(toolchain, vocabulary), Watching())) == []
 
 
-def test_a_verdict_that_was_tampered_with_is_found(tmp_path: Path, toolchain: Toolchain, vocabulary: Vocabulary) -> None:
+def test_a_verdict_that_was_tampered_with_is_found(
+    tmp_path: Path, toolchain: Toolchain, vocabulary: Vocabulary
+) -> None:
     from llm_compiler.evaluation.answer import read_answers, write_answers
 
     folder = taken(tmp_path / "results", toolchain)

@@ -8,12 +8,12 @@ import pytest
 pytest.importorskip("pyarrow")
 pytest.importorskip("rensa")
 
-from llm_compiler.autotune import portfolio  # noqa: E402
-from llm_compiler.autotune.deny import denied, load_denied  # noqa: E402
-from llm_compiler.evaluation.answer import TOO_LONG, Question  # noqa: E402
-from llm_compiler.evaluation.judge import Posed, Poser, ToPose  # noqa: E402
-from llm_compiler.evaluation.run import Plan, questions  # noqa: E402
-from llm_compiler.evaluation.systems import (  # noqa: E402
+from llm_compiler.autotune import portfolio
+from llm_compiler.autotune.deny import denied, load_denied
+from llm_compiler.evaluation.answer import TOO_LONG, Question
+from llm_compiler.evaluation.judge import Posed, Poser, ToPose
+from llm_compiler.evaluation.run import Plan, questions
+from llm_compiler.evaluation.systems import (
     Autotuner,
     Copying,
     ModelSystem,
@@ -22,12 +22,12 @@ from llm_compiler.evaluation.systems import (  # noqa: E402
     random_search,
     the_portfolio,
 )
-from llm_compiler.inference.model import open_model  # noqa: E402
-from llm_compiler.llvm.passes import PassList, Vocabulary  # noqa: E402
-from llm_compiler.llvm.toolchain import Toolchain  # noqa: E402
-from llm_compiler.tasks import flag_tuning  # noqa: E402
-from llm_compiler.tasks.task import Dialect  # noqa: E402
-from tests.small_units import units  # noqa: E402
+from llm_compiler.inference.model import open_model
+from llm_compiler.llvm.passes import PassList, Vocabulary
+from llm_compiler.llvm.toolchain import Toolchain
+from llm_compiler.tasks import flag_tuning
+from llm_compiler.tasks.task import Dialect
+from tests.small_units import units
 
 
 def posed(

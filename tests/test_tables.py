@@ -316,6 +316,13 @@ def test_empty_answers_score_nothing_at_all(tmp_path: Path) -> None:
     known(cells, questions=6, exact=0, verifies=0, BLEU=0, size_MAPE=None, says_a_size=0, no_answer=6)
 
 
+def test_emulation_that_is_not_through_is_measured_on_what_was_answered(tmp_path: Path) -> None:
+    asked = emulated()
+    folder = results(tmp_path / "r", {"emulation": asked})
+    system(folder, "emulation", "nano", [answer(asked[0], 0, "exact"), answer(asked[1], 0, "broken")], done=False)
+    known(row(report(folder), "emulation", "nano (2 of 6 answered)"), questions=2, exact=0.5, no_answer=0)
+
+
 # -- disassembly
 
 
@@ -394,6 +401,8 @@ def test_perplexity_by_hand(tmp_path: Path) -> None:
     known(row(made, "perplexity", "nano", "ir"), scored=1, perplexity=4, bits_per_byte=1, over_the_context=1)
     assert made.headline["perplexity.ppl"].value == pytest.approx(4)
     assert made.headline["perplexity.bits_per_byte"].value == pytest.approx(1)
+    system(folder, "perplexity", "other", [answer(asked[0], 0, "scored", nats=99, tokens=4, bytes=8)])
+    assert report(folder).headline == made.headline
 
 
 # -- the whole

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from llm_compiler.evaluation.figures import Report
     from llm_compiler.evaluation.run import Machinery
     from llm_compiler.evaluation.systems import System
+    from llm_compiler.inference.model import Model
 
 _TASKS = ("flag_tuning", "size_prediction", "emulation", "disassembly", "perplexity")
 _BASELINES = ("pipelines", "portfolio", "random", "autotuner", "copy")
 
 
 @click.command()
-@click.option("--model", "models", metavar="[NAME=]MODEL", multiple=True, help=f"May be given many times.  {MODEL_HELP}")
+@click.option(
+    "--model", "models", metavar="[NAME=]MODEL", multiple=True, help=f"May be given many times.  {MODEL_HELP}"
+)
 @click.option("--no-model", is_flag=True, help="Baselines only.")
 @click.option(
     "--benchmark",
@@ -42,7 +45,9 @@ _BASELINES = ("pipelines", "portfolio", "random", "autotuner", "copy")
 @click.option("--budget", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Baselines' lists.")
 @click.option("--lists", type=click.IntRange(1, 1000), default=10, show_default=True, help="A model's pass lists.")
 @click.option("--lifts", type=click.IntRange(1, 1000), default=1, show_default=True, help="A model's disassemblies.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=120, show_default=True, help="Per question.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), default=120, show_default=True, help="Per question."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of questions, samples and random lists.")
 @click.option("--training", type=click.Path(path_type=Path), help="Corpus to count overlap with.  [default: the same]")
 @click.option("--no-run", is_flag=True, help="Do not run what was disassembled: no figures of same behaviour.")
@@ -57,7 +62,7 @@ _BASELINES = ("pipelines", "portfolio", "random", "autotuner", "copy")
 @json_option
 @llvm_option
 @click.pass_context
-def evaluate(ctx: click.Context, as_json: bool, **given: Any) -> None:
+def evaluate(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     """Evaluate models and baselines on a benchmark: tables with intervals, every answer kept and judged by LLVM.
 
     The same command goes on with what was interrupted. The folder has report.md, report.json and report.html, the
@@ -81,7 +86,6 @@ def evaluate(ctx: click.Context, as_json: bool, **given: Any) -> None:
     from llm_compiler.corpus.sources import SourceError
     from llm_compiler.corpus.store import CorpusError
     from llm_compiler.evaluation.gate import GateError
-    from llm_compiler.evaluation.harness import HarnessError
     from llm_compiler.inference.model import ModelError
 
     ways = [name for name in ("replay", "compare", "export") if given[name]]
@@ -91,7 +95,7 @@ def evaluate(ctx: click.Context, as_json: bool, **given: Any) -> None:
         raise click.UsageError("--again goes with --replay")
     try:
         code = _WAYS[ways[0] if ways else "out"](given, as_json)
-    except (CorpusError, GateError, HarnessError, ModelError, SourceError) as error:
+    except (CorpusError, GateError, ModelError, SourceError) as error:
         raise click.ClickException(" ".join(str(error).split())) from None
     ctx.exit(code)
 
@@ -100,16 +104,18 @@ def evaluate(ctx: click.Context, as_json: bool, **given: Any) -> None:
 
 
 def _evaluate(given: dict[str, Any], as_json: bool) -> int:
+    from llm_compiler.evaluation.answer import ASKED
     from llm_compiler.evaluation.run import Plan
     from llm_compiler.evaluation.run import evaluate as run
 
     _conditions(given)
     machinery = _machinery(given)
+    models = _models(given)
     _take(given, given["out"], machinery)
     plan = Plan(tuple(given["protocols"] or ("ship", "paper")), given["seed"], most=given["most"])
-    tasks = [name for name in _TASKS if name in (given["tasks"] or _TASKS)]
+    tasks = [name for name in ASKED if name in (given["tasks"] or ASKED)]
     with _Watch() as watch:
-        run(given["out"], plan, tasks, _closing(_entrants(given, machinery, plan.protocols)), machinery, watch)
+        run(given["out"], plan, tasks, _closing(_entrants(given, models, machinery, plan.protocols)), machinery, watch)
     return _reported(given["out"], given, as_json)
 
 
@@ -197,7 +203,9 @@ def _take(given: dict[str, Any], out: Path, machinery: Machinery) -> None:
             suite=given["suite"],
             training=training,
             jobs=machinery.jobs,
-            progress=Progress(lambda _: None, lambda _: bar.advance(), lambda said: click.echo(f"llmc: {said}", err=True)),
+            progress=Progress(
+                lambda _: None, lambda _: bar.advance(), lambda said: click.echo(f"llmc: {said}", err=True)
+            ),
         )
     click.echo(f"{manifest['name']}@{manifest['version']}: {len(manifest['units']):,} units", err=True)
 
@@ -209,16 +217,26 @@ def _closing(entrants: Iterator[System]) -> Iterator[System]:
             yield system
 
 
-def _entrants(given: dict[str, Any], machinery: Machinery, protocols: Sequence[str]) -> Iterator[System]:
-    from llm_compiler.evaluation import systems
+def _models(given: dict[str, Any]) -> list[tuple[str, Model]]:
+    """All that are named, opened: one that is not there is said before hours of work."""
     from llm_compiler.inference.model import open_model
+
+    if given["no_model"]:
+        return []
+    named = [_name_of(one) for one in given["models"] or [None]]
+    return [(name, open_model(model, threads=given["threads"])) for name, model in named]
+
+
+def _entrants(
+    given: dict[str, Any], models: Sequence[tuple[str, Model]], machinery: Machinery, protocols: Sequence[str]
+) -> Iterator[System]:
+    from llm_compiler.evaluation import systems
 
     vocabulary, budget, seed = machinery.vocabulary, given["budget"], given["seed"]
     chosen = given["baselines"] or _BASELINES
-    for named in () if given["no_model"] else given["models"] or [None]:
-        name, model = _name_of(named)
+    for name, model in models:
         yield systems.ModelSystem(
-            open_model(model, threads=given["threads"]),
+            model,
             name,
             vocabulary,
             lists=given["lists"],
@@ -236,9 +254,7 @@ def _entrants(given: dict[str, Any], machinery: Machinery, protocols: Sequence[s
     if "copy" in chosen:
         yield systems.Copying()
     if "autotuner" in chosen:
-        yield systems.Autotuner(
-            machinery.toolchain, vocabulary, protocols, budget, seed=seed, jobs=machinery.jobs
-        )
+        yield systems.Autotuner(machinery.toolchain, vocabulary, protocols, budget, seed=seed, jobs=machinery.jobs)
 
 
 def _name_of(named: str | None) -> tuple[str, str | None]:

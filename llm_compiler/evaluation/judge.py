@@ -170,9 +170,7 @@ def _sized(checker: flag_tuning.Checker, answer: flag_tuning.Answer) -> Judged:
     return Judged(found.passes, said, "both sizes" if said else "no size", found.reason, figures)
 
 
-def _emulated(
-    asked: emulation.Question, text: str, tools: Tools, *, truth: emulation.Result
-) -> Judged:
+def _emulated(asked: emulation.Question, text: str, tools: Tools, *, truth: emulation.Result) -> Judged:
     answer = emulation.parse(text)
     found = emulation.compare(asked, answer, truth, tools)
     code = answer.code or ""

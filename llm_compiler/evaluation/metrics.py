@@ -78,7 +78,8 @@ class Bootstrap:
 def ratio(sample: Bootstrap, top: npt.ArrayLike, bottom: npt.ArrayLike) -> Draws:
     """Of two sums; nothing where the second is zero."""
     above, below = sample.sums(top, bottom)
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+    draws: Draws = np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+    return draws
 
 
 def mean(sample: Bootstrap, values: npt.ArrayLike) -> Draws:

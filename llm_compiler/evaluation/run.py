@@ -25,7 +25,6 @@ from llm_compiler.evaluation.answer import (
     Asked,
     Question,
     answers,
-    parts,
     read_header,
     read_questions,
     systems,
@@ -211,11 +210,12 @@ class _Answering:
                     self._progress.advance((), question)
             else:
                 missing.append((number, part))
+        started = time.monotonic()
         if missing:
-            started = time.monotonic()
             self._answer(missing)
-            seconds = time.monotonic() - started
-            store.write_json(self._place / "done.json", {"questions": len(self._questions), "seconds": round(seconds)})
+        if not (self._place / "done.json").exists():
+            seconds = round(time.monotonic() - started)
+            store.write_json(self._place / "done.json", {"questions": len(self._questions), "seconds": seconds})
 
     def _path(self, number: int) -> Path:
         return self._place / f"part-{number:05}.parquet"
@@ -248,6 +248,9 @@ class _Answering:
                     rows += found
                 write_answers(self._path(number), rows)
 
+    def _all(self, posed: Posed) -> list[Said]:
+        return list(self._system.answer(posed))
+
     def _said(
         self, wanted: Sequence[Question], posing: Workers[ToPose, Posed], threads: ThreadPoolExecutor
     ) -> Iterator[tuple[Question, Posed, Sequence[Said] | Failure]]:
@@ -258,7 +261,7 @@ class _Answering:
             if isinstance(posed, Failure):
                 pending.append((question, Posed(question, None, ()), posed))
             else:
-                pending.append((question, posed, threads.submit(lambda posed=posed: list(self._system.answer(posed)))))
+                pending.append((question, posed, threads.submit(self._all, posed)))
             if len(pending) > _AHEAD * self._system.threads:
                 yield _awaited(*pending.popleft())
         while pending:

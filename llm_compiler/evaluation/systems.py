@@ -56,12 +56,21 @@ class Said:
 class System(Protocol):
     """What answers questions."""
 
-    name: str
-    about: Mapping[str, Any]
-    """`kind` (`model` or `baseline`), and all that decides its answers."""
-    dialect: Dialect
-    threads: int
-    """How many may ask it at once."""
+    @property
+    def name(self) -> str:
+        """Tables call it so."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """`kind` (`model` or `baseline`), and all that decides its answers."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """In which it is asked."""
+
+    @property
+    def threads(self) -> int:
+        """How many may ask it at once."""
 
     def answers_to(self, task: Asked) -> bool:
         """Whether it can be asked such a thing."""
@@ -100,7 +109,7 @@ class ModelSystem:
         self._seed, self._seconds = seed, seconds
         self.threads = 1 if isinstance(model, LocalModel) else threads
         self._samples: dict[Asked, int] = {"flag_tuning": lists, "disassembly": lifts}
-        self.about = {
+        self.about: Mapping[str, Any] = {
             "kind": "model",
             "model": model.name,
             "weights": _fingerprint(model.name),
@@ -272,7 +281,7 @@ class Autotuner:
         jobs: int = 1,
     ) -> None:
         self.threads = jobs
-        self.about = {"kind": "baseline", "lists": budget, "strategy": "guided", "seed": seed}
+        self.about: Mapping[str, Any] = {"kind": "baseline", "lists": budget, "strategy": "guided", "seed": seed}
         self._budget = budget
         self._pools: dict[str, SimpleQueue[Workers[Task, list[Any]]]] = {}
         self._all: list[Workers[Task, list[Any]]] = []
@@ -280,9 +289,7 @@ class Autotuner:
             known = [names_of(str(passes)) for passes in portfolio.load(vocabulary, protocol)]
             settings = Settings("guided", budget, protocol, seed)
             oz = oz_passes(toolchain.version, PROTOCOLS[protocol])
-            searcher = Searcher(
-                toolchain.library, vocabulary, settings, known, load_denied(vocabulary.version), oz
-            )
+            searcher = Searcher(toolchain.library, vocabulary, settings, known, load_denied(vocabulary.version), oz)
             self._pools[protocol] = SimpleQueue()
             for _ in range(jobs):
                 workers = Workers[Task, list[Any]](searcher, count=1, limits=Limits())
