@@ -171,3 +171,18 @@ def test_what_the_model_proposes_is_tried_and_no_object_is_larger_than_that_of_o
     assert all(one["origin"].startswith("model") for one in file["candidates"])
     clangs, _ = optimise_for_size(toolchain, Source(path, "c"), SHIP)
     assert object_size(out.read_bytes()).total == file["size"]["total"] <= object_size(clangs).total
+
+
+def test_the_model_is_evaluated_beside_the_baselines_and_every_verdict_comes_out_again(
+    corpus: Ran, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    size = ("--functions", 5, "--modules", 1, "--budget", 4, "--lists", 2, "--seconds", 10, "--protocol", "ship")
+    baselines = ("--baseline", "portfolio", "--baseline", "copy", "-j", 2)
+    said = run(out, "evaluate", "--model", model, "--benchmark", corpus.folder, *size, *baselines, "--out", out, "--json")
+    report = json.loads(said.said)
+    manifest = json.loads((out / "benchmark.json").read_text())
+    assert (manifest["overlap"]["exact"], manifest["overlap"]["near"]) == (0, 0)
+    assert report["headline"]["flag_tuning.total_bytes"]["value"] >= 0
+    assert 1 < report["headline"]["perplexity.ppl"]["value"] < 8192
+    assert run(out, "evaluate", "--replay", out, "--again", "-j", 2)

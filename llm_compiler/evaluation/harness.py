@@ -58,15 +58,13 @@ def export(
         raise HarnessError(f"{taken} has no benchmark.json")
     plan = Plan((PROTOCOL,), seed, most=most)
     counts, missing = {}, 0
-    poser: Workers[ToPose, Posed] = Workers(
-        Poser(machinery.toolchain, machinery.vocabulary), count=machinery.jobs, limits=machinery.limits
-    )
+    poser = Poser(machinery.toolchain, machinery.vocabulary)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with poser:
+        with Workers[ToPose, Posed](poser, count=machinery.jobs, limits=machinery.limits) as posing:
             for name, task in TASKS.items():
                 wanted = list(_wanted(taken, task, plan, dialect, machinery))
-                counts[name] = _write_lines(out / f"{name}.jsonl", _rows(wanted, poser.map(wanted)))
+                counts[name] = _write_lines(out / f"{name}.jsonl", _rows(wanted, posing.map(wanted)))
                 missing += len(wanted) - counts[name]
         if absent := [name for name, count in counts.items() if not count]:
             raise HarnessError(f"{taken} gives no question for {', '.join(absent)}")

@@ -20,12 +20,12 @@ _COUNTS = re.compile(r"\s*(?:The output code has [^\n]*| [0-9]+ [0-9]+)\s*\Z")
 
 def questions(file: str, **_: Any) -> dict[str, Any]:
     """The dataset of a task. ImportError where its answers cannot be judged, before a model works for nothing."""
-    import datasets  # type: ignore[import-not-found,unused-ignore] # the harness brings it
-
     with Path(__file__).with_name(file).open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     if "unit" in rows[0]:
         _must_judge(rows[0]["unit"]["llvm"])
+    import datasets  # type: ignore[import-not-found,unused-ignore] # the harness brings it
+
     return {"test": datasets.Dataset.from_list(rows)}
 
 
