@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_compiler.corpus import store
+from llm_compiler.corpus.store import CorpusError
 from llm_compiler.evaluation.answer import Asked
 from llm_compiler.evaluation.benchmark import units
 from llm_compiler.evaluation.judge import Posed, Poser, ToPose
@@ -41,7 +42,7 @@ TASKS: dict[str, Asked] = {
 """By their names for the harness, less what all begin with."""
 
 
-class HarnessError(Exception):
+class HarnessError(CorpusError):
     """Nothing to export, or no place for it. The message is one line."""
 
 
