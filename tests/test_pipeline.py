@@ -179,7 +179,9 @@ def test_the_model_is_evaluated_beside_the_baselines_and_every_verdict_comes_out
     out = tmp_path / "results"
     size = ("--functions", 5, "--modules", 1, "--budget", 4, "--lists", 2, "--seconds", 10, "--protocol", "ship")
     baselines = ("--baseline", "portfolio", "--baseline", "copy", "-j", 2)
-    said = run(out, "evaluate", "--model", model, "--benchmark", corpus.folder, *size, *baselines, "--out", out, "--json")
+    said = run(
+        out, "evaluate", "--model", model, "--benchmark", corpus.folder, *size, *baselines, "--out", out, "--json"
+    )
     report = json.loads(said.said)
     manifest = json.loads((out / "benchmark.json").read_text())
     assert (manifest["overlap"]["exact"], manifest["overlap"]["near"]) == (0, 0)
