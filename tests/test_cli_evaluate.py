@@ -100,7 +100,8 @@ def test_a_condition_on_a_model_that_was_not_evaluated_is_an_error(results: Path
         ((), "--out"),
         (("--replay", "x", "--compare", "x", "x"), "one of"),
         (("--out", "x", "--again"), "--replay"),
-        (("--out", "x"), "--benchmark"),
+        (("--out", "x", "--dialect", "compact"), "--export"),
+        (("--out", "x", "--no-model"), "--benchmark"),
         (("--replay", "x"), "holds no results"),
         (("--compare", "x", "y"), "holds no results"),
         (("--out", "x", "--benchmark", "/nowhere", "--no-model"), "/nowhere"),
@@ -120,6 +121,15 @@ def test_without_a_model_that_ships_it_is_said_how_to_name_one(code: Path, llmc:
     ended = llmc("evaluate", "--model", "/nowhere/model", "--benchmark", code, "--out", tmp_path / "out")
     assert ended.returncode == 1
     assert "/nowhere/model" in one_line(ended)
+
+
+def test_tasks_are_exported_for_the_harness_in_a_dialect(code: Path, llmc: RunLlmc, tmp_path: Path) -> None:
+    out = tmp_path / "tasks"
+    ended = llmc("evaluate", "--benchmark", code, "--export", out, "--most", 2, "--dialect", "compact", "--json")
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert json.loads(ended.stdout)["flag_tuning"] == 2
+    first = json.loads((out / "flag_tuning.jsonl").read_text().splitlines()[0])
+    assert first["prompt"].startswith("[INST] opt -p\n<code>")
 
 
 # -- with a model

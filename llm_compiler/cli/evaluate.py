@@ -57,6 +57,9 @@ _BASELINES = ("pipelines", "portfolio", "random", "autotuner", "copy")
 @click.option("--again", is_flag=True, help="With --replay: have every kept answer judged again; 1 where one differs.")
 @click.option("--compare", nargs=2, type=click.Path(path_type=Path), help="Which units differ in two such folders.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write tasks for lm-evaluation-harness; no model.")
+@click.option(
+    "--dialect", type=click.Choice(["verbatim", "compact"]), help="With --export.  [default: verbatim, Meta's]"
+)
 @click.option("--fail-if", "conditions", metavar="TEXT", multiple=True, help="Exit with 1 if it holds of the headline.")
 @jobs_option
 @json_option
@@ -91,8 +94,9 @@ def evaluate(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     ways = [name for name in ("replay", "compare", "export") if given[name]]
     if len(ways) > 1 or (not ways and given["out"] is None):
         raise click.UsageError("name --out, or one of --replay, --compare and --export")
-    if given["again"] and not given["replay"]:
-        raise click.UsageError("--again goes with --replay")
+    for option, way in (("again", "replay"), ("dialect", "export")):
+        if given[option] and not given[way]:
+            raise click.UsageError(f"--{option} goes with --{way}")
     try:
         code = _WAYS[ways[0] if ways else "out"](given, as_json)
     except (CorpusError, GateError, ModelError, SourceError) as error:
@@ -151,8 +155,10 @@ def _export(given: dict[str, Any], as_json: bool) -> int:
     machinery = _machinery(given)
     work = given["out"] or given["export"] / "benchmark"
     _take(given, work, machinery)
-    written = export(work, given["export"], given["seed"], given["most"], machinery)
-    click.echo(json.dumps(written, indent=1) if as_json else f"{given['export']}: {written}")
+    dialect = given["dialect"] or "verbatim"
+    counts = export(work, given["export"], given["seed"], given["most"], machinery, dialect)
+    said = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
+    click.echo(json.dumps(counts, indent=1) if as_json else f"questions in {given['export']}: {said}")
     return 0
 
 
