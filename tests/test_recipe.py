@@ -49,7 +49,8 @@ def test_recipes_that_ship_can_be_read_and_name_tasks_that_there_are(path):
         "flag_tuning",
         "disassembly",
     ]
-    assert [stage.replay for stage in recipe.stages] == [0, 0.15, 0.15, 0.15]
+    if path.stem != "cpu":  # which mixes the tasks in every stage
+        assert [stage.replay for stage in recipe.stages] == [0, 0.15, 0.15, 0.15]
     settings = settings_of(recipe, TASKS)
     assert {one.dialect for one in settings.values()} == {recipe.data.dialect}
     assert recipe.data.dialect == ("verbatim" if recipe.model.start else "compact")

@@ -165,6 +165,7 @@ def test_train_prints_what_was_learnt_and_reads_an_archive(data, recipe, tmp_pat
     assert "first" in (tmp_path / "pictures" / "curves.html").read_text()
 
 
+@pytest.mark.slow
 def test_time_that_is_over_and_a_signal_save_and_the_same_command_goes_on(data, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(TEXT.replace("batch_tokens", "epochs = 200\nbatch_tokens"))

@@ -163,3 +163,39 @@ def test_perplexity_is_that_of_the_logits_one_token_at_a_time(
     assert said.figures["tokens"] == len(ids) - 1
     assert said.figures["nats"] == pytest.approx(nats, rel=1e-3)
     assert said.figures["bytes"] == len(asked.prompt[0][0].encode())
+
+
+# -- servers
+
+
+def test_a_server_is_asked_several_questions_at_once(
+    toolchain: Toolchain, vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from llm_compiler.evaluation.answer import answers, systems
+    from llm_compiler.evaluation.run import evaluate
+    from llm_compiler.inference.server import ServerModel
+    from tests.small_evaluation import Watching, machinery, taken
+    from tests.test_server import Fields, Reply, completing, said, serving
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    together = threading.Barrier(3)
+
+    def reply(body: Fields) -> Reply:
+        together.wait(timeout=20)  # breaks, and the request with it, where fewer come at once
+        return said("opt -p 'default<Oz>'")
+
+    folder = taken(tmp_path / "results", toolchain)
+    with serving(completing(reply)) as served:
+        system = ModelSystem(ServerModel(served.url), "behind a server", vocabulary, lists=1, threads=3)
+        evaluate(
+            folder,
+            Plan(("ship",), most=3),
+            ["flag_tuning", "perplexity"],
+            [system],
+            machinery(toolchain, vocabulary),
+            Watching(),
+        )
+    found = list(answers(systems(folder, "flag_tuning")["behind a server"]))
+    assert [one.reason for one in found] == ["equal"] * 3
+    assert not systems(folder, "perplexity"), "no server says how probable a text is"
