@@ -155,8 +155,9 @@ def _export(given: dict[str, Any], as_json: bool) -> int:
     machinery = _machinery(given)
     work = given["out"] or given["export"] / "benchmark"
     _take(given, work, machinery)
-    dialect = given["dialect"] or "verbatim"
-    counts = export(work, given["export"], given["seed"], given["most"], machinery, dialect)
+    counts = export(
+        work, given["export"], given["seed"], given["most"], machinery, dialect=given["dialect"] or "verbatim"
+    )
     said = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
     click.echo(json.dumps(counts, indent=1) if as_json else f"questions in {given['export']}: {said}")
     return 0
