@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from llm_compiler.cli.options import install_hint, jobs_option, json_option, llvm_option
+
+if TYPE_CHECKING:
+    from llm_compiler.cli.progress import Bar, Bars
 
 Answer = TypeVar("Answer")
 
@@ -60,7 +63,7 @@ def build(
     def run() -> tuple[dict[str, Any], dict[str, Any]]:
         from dataclasses import replace
 
-        from llm_compiler.cli.progress import Bar
+        from llm_compiler.cli.progress import Bars
         from llm_compiler.data.build import Options, read_times
         from llm_compiler.data.build import build as build_data
         from llm_compiler.data.recipe import TokenizerChoice, read
@@ -72,7 +75,7 @@ def build(
         if tokenizer is not None:
             recipe = replace(recipe, tokenizer=TokenizerChoice(str(tokenizer), recipe.tokenizer.vocabulary))
         toolchain = find(llvm)
-        with _Watch(Bar) as watch:
+        with Bars() as bars:
             report = build_data(
                 recipe,
                 corpus,
@@ -82,7 +85,7 @@ def build(
                 vocabulary(toolchain),
                 Options(jobs, limit_units),
                 TASKS,
-                watch.tell,
+                _Watch(bars).tell,
             )
         return report, read_times(out)
 
@@ -97,29 +100,19 @@ def build(
 class _Watch:
     """A progress bar for each thing that is done, in per cent: how many units it will take is not known before."""
 
-    def __init__(self, bar: Callable[[int, str], Any]) -> None:
-        self._make = bar
-        self._bar: Any = None
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._bar: Bar | None = None
         self._doing, self._done = "", 0
 
     def tell(self, share: float, doing: str) -> None:
         """So much of this is done."""
         what = doing.partition(":")[0]
         if self._bar is None or what != self._doing:
-            self.__exit__()
-            self._bar, self._doing, self._done = self._make(100, "%"), what, 0
-            self._bar.__enter__()
+            self._bar, self._doing, self._done = self._bars.next(100, "%", doing), what, 0
         self._bar.advance(int(100 * share) - self._done)
         self._done = int(100 * share)
         self._bar.say(doing)
-
-    def __enter__(self) -> _Watch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.__exit__()
-            self._bar = None
 
 
 @data.command()

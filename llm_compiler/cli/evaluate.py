@@ -13,6 +13,7 @@ import click
 from llm_compiler.cli.options import MODEL_HELP, install_hint, jobs_option, json_option, llvm_option
 
 if TYPE_CHECKING:
+    from llm_compiler.cli.progress import Bars
     from llm_compiler.evaluation.answer import Answer, Question
     from llm_compiler.evaluation.figures import Report
     from llm_compiler.evaluation.run import Machinery
@@ -108,6 +109,7 @@ def evaluate(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
 
 def _evaluate(given: dict[str, Any], as_json: bool) -> int:
+    from llm_compiler.cli.progress import Bars
     from llm_compiler.evaluation.answer import ASKED
     from llm_compiler.evaluation.run import Plan
     from llm_compiler.evaluation.run import evaluate as run
@@ -118,19 +120,27 @@ def _evaluate(given: dict[str, Any], as_json: bool) -> int:
     _take(given, given["out"], machinery)
     plan = Plan(tuple(given["protocols"] or ("ship", "paper")), given["seed"], most=given["most"])
     tasks = [name for name in ASKED if name in (given["tasks"] or ASKED)]
-    with _Watch() as watch:
-        run(given["out"], plan, tasks, _closing(_entrants(given, models, machinery, plan.protocols)), machinery, watch)
+    with Bars() as bars:
+        run(
+            given["out"],
+            plan,
+            tasks,
+            _closing(_entrants(given, models, machinery, plan.protocols)),
+            machinery,
+            _Watch(bars),
+        )
     return _reported(given["out"], given, as_json)
 
 
 def _replay(given: dict[str, Any], as_json: bool) -> int:
+    from llm_compiler.cli.progress import Bars
     from llm_compiler.evaluation.run import judge_again
 
     _conditions(given)
     differences = []
     if given["again"]:
-        with _Watch() as watch:
-            differences = list(judge_again(given["replay"], _machinery(given), watch))
+        with Bars() as bars:
+            differences = list(judge_again(given["replay"], _machinery(given), _Watch(bars)))
         for one in differences[:20]:
             click.echo(f"{one.task}, {one.system}, {one.question}: {one.before}, now {one.now}", err=True)
         click.echo(f"judged again: {len(differences)} verdicts differ", err=True)
@@ -306,18 +316,13 @@ def _reported(folder: Path, given: dict[str, Any], as_json: bool) -> int:
 class _Watch:
     """A bar for each task of each system, with the score so far."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
 
     def begin(self, task: str, system: str, questions: int) -> None:
-        """Replace the bar by the next one."""
-        from llm_compiler.cli.progress import Bar
-
-        self.__exit__()
-        self._bar = Bar(questions, "questions")
-        self._bar.__enter__()
+        """Show its bar."""
         self._label, self._good, self._judged = f"{task}, {system}", 0, 0
-        self._bar.say(self._label)
+        self._bar = self._bars.next(questions, "questions", self._label)
 
     def advance(self, judged: Sequence[Answer], question: Question) -> None:
         """One question; behind the bar the share of questions with a good answer."""
@@ -326,11 +331,3 @@ class _Watch:
             self._judged += 1
             self._good += any(one.ok for one in judged)
             self._bar.say(f"{self._label}: {self._good} of {self._judged} good")
-
-    def __enter__(self) -> _Watch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.__exit__()
-            self._bar = None

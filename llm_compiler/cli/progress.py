@@ -37,3 +37,25 @@ class Bar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+class Bars:
+    """Bars of which each replaces the one before. A context manager."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+
+    def next(self, total: int, unit: str, text: str) -> Bar:
+        """The one that is shown from now on."""
+        self.__exit__()
+        self._bar = Bar(total, unit).__enter__()
+        self._bar.say(text)
+        return self._bar
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.__exit__()
+            self._bar = None

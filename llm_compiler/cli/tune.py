@@ -18,6 +18,7 @@ from llm_compiler.cli.options import install_hint, jobs_option, json_option, llv
 
 if TYPE_CHECKING:
     from llm_compiler.autotune.portfolio import Row
+    from llm_compiler.cli.progress import Bars
 
 _DEFAULT_STRATEGY = next(iter(STRATEGIES))
 
@@ -100,6 +101,7 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
     from llm_compiler.autotune.suites import SuiteError, load_suites
     from llm_compiler.autotune.tune import Options, Selection, names_of
     from llm_compiler.autotune.tune import tune as run
+    from llm_compiler.cli.progress import Bars
     from llm_compiler.corpus.store import CorpusError
     from llm_compiler.llvm.toolchain import find
     from llm_compiler.llvm.vocabulary import vocabulary as ask
@@ -121,8 +123,8 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
     started = time.monotonic()
     try:
         programs = load_suites(given["suites"], default=not given["no_default_suite"])
-        with _Watch() as watch:
-            summary = run(corpus, out, options, toolchain, vocabulary, programs, watch)
+        with Bars() as bars:
+            summary = run(corpus, out, options, toolchain, vocabulary, programs, _Watch(bars))
     except (CorpusError, SuiteError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -135,17 +137,12 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
 class _Watch:
     """A progress bar for each phase."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
 
     def begin(self, phase: str, steps: int) -> None:
-        """Replace the bar by the next one."""
-        from llm_compiler.cli.progress import Bar
-
-        self.__exit__()
-        self._bar = Bar(steps, "lists" if phase == "PassListEval" else "units")
-        self._bar.__enter__()
-        self._bar.say(phase)
+        """Show its bar."""
+        self._bar = self._bars.next(steps, "lists" if phase == "PassListEval" else "units", phase)
         self._phase = phase
 
     def advance(self, before: int, now: int) -> None:
@@ -153,14 +150,6 @@ class _Watch:
         self._bar.advance()
         if before:
             self._bar.say(f"{self._phase}, {100 * (now - before) / before:+.2f} % so far")
-
-    def __enter__(self) -> _Watch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.__exit__()
-            self._bar = None
 
 
 def _print(summary: dict[str, Any]) -> None:
