@@ -229,6 +229,32 @@ def plot(run: Path, out: Path | None) -> None:
         raise click.ClickException(str(error)) from None
 
 
+@train.command()
+@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write; it must not exist.")
+@click.option("--no-weights", is_flag=True, help="Only the graph: half the size, and nothing to train on.")
+def export(model: Path, out: Path, no_weights: bool) -> None:
+    """Write a trained model's folder as users need it: with a graph of 8 bits, which the plain install runs.
+
+    \b
+    Example:  llmc train export run/4-disassembly/model --out my-model
+    """
+    from llm_compiler.inference.engine import EngineError
+
+    try:
+        import onnx  # noqa: F401
+    except ModuleNotFoundError:
+        raise click.ClickException(f"onnx is not installed: {install_hint('onnx')}") from None
+    from llm_compiler.inference.export import export as write
+
+    try:
+        write(model, out, weights=not no_weights)
+    except EngineError as error:
+        raise click.ClickException(str(error)) from None
+    size = sum(file.stat().st_size for file in out.iterdir())
+    click.echo(f"{out}: {size / 1e6:.1f} MB")
+
+
 def _plan(recipe_file: Path, as_json: bool) -> None:
     from llm_compiler.data.recipe import RecipeError, read
 

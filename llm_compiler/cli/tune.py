@@ -45,6 +45,13 @@ _DEFAULT_STRATEGY = next(iter(STRATEGIES))
     "--largest", type=click.IntRange(1), default=20_000, show_default=True, help="Instructions of a unit, at most."
 )
 @click.option(
+    "--minimising",
+    type=click.IntRange(0),
+    default=60,
+    show_default=True,
+    help="Lists that may be tried to make the best one shorter; 0 leaves it as it is.",
+)
+@click.option(
     "--broadcast",
     type=click.IntRange(0),
     default=100,
@@ -110,7 +117,7 @@ def tune(corpus: Path, out: Path, as_json: bool, jobs: int, llvm: str | None, ra
     vocabulary = ask(toolchain)
     lists = load(vocabulary, given["protocol"], given["known"])
     options = Options(
-        Settings(given["strategy"], given["budget"], given["protocol"], given["seed"]),
+        Settings(given["strategy"], given["budget"], given["protocol"], given["seed"], given["minimising"]),
         Selection(given["split"], given["functions"], given["modules"], given["largest"]),
         tuple(names_of(str(passes)) for passes in lists),
         load_denied(toolchain.version),
