@@ -276,6 +276,17 @@ def test_shares_of_a_mixture(make):
     assert 300 <= tokens["even 2"] <= 428
 
 
+def test_prompts_are_learnt_where_the_recipe_says_so_and_only_in_training(make, built):
+    stages = tuple(replace(stage, prompts=True) for stage in RECIPE.stages)
+    _, report = make(replace(RECIPE, stages=stages))
+    for name, splits in built[1]["stages"].items():
+        found = report["stages"][name]
+        assert found["train"]["learnt"] == found["train"]["tokens"] - found["train"]["documents"]  # all but BOS
+        assert found["train"]["tokens"] == splits["train"]["tokens"]
+        assert splits["train"]["learnt"] < found["train"]["learnt"]
+        assert found["test"] == splits["test"]
+
+
 def test_no_more_is_made_than_is_wanted(built, whole):
     made = built[1]["documents"]["naming"]["train"]["units"]
     assert made < whole[1]["documents"]["naming"]["train"]["units"] == len(SOURCES[TRAIN])

@@ -103,6 +103,8 @@ def choose(recipe: Recipe, pools: Mapping[tuple[str, Split], Pool]) -> dict[tupl
                 ],
                 rng,
             )
+            if stage.prompts and split == "train":
+                fresh.documents[:, ANSWER] = 1  # all but BOS
             replayed: list[Chosen] = []
             if split == "train" and own and stage.replay:
                 ratio = stage.replay / (1 - stage.replay) / len(own)

@@ -6,7 +6,7 @@
     [data]                     # dialect, heldout_tokens
     [training]                 # batches, optimiser, schedule, how often to validate and to save
     [tasks.NAME]               # settings of a task, where they are not its defaults
-    [stages.1]                 # in the order of training: name, tokens, learning_rate, replay, epochs
+    [stages.1]                 # in the order of training: name, tokens, learning_rate, replay, epochs, prompts
     [stages.1.mixture]         # what it is trained on, in shares of any size
     emulation = 3              #   all that a task makes, as it comes
     ir_modeling.ir = 1         #   or one source of it
@@ -21,7 +21,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,6 +131,8 @@ class Stage:
     """The share of its tokens that is taken from what the earlier stages train on, of each alike."""
     epochs: int = 1
     """How often a document may be used where there are not enough."""
+    prompts: bool = False
+    """Whether prompts are learnt too; held-out losses are those of answers all the same."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ class Recipe:
         del decides["model"]["preset"], decides["model"]["start"], decides["tokenizer"], decides["training"]
         for stage in decides["stages"]:
             del stage["learning_rate"]
+            if not stage["prompts"]:  # so that data of before there was a choice stays what it is
+                del stage["prompts"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -225,7 +229,7 @@ def _stage(number: int, table: dict[str, Any]) -> Stage:
     _must_be(stage.epochs >= 1 and stage.tokens >= 1, where, "of at least one epoch and one token", table)
     if not stage.name.replace("-", "").replace("_", "").isalnum() or not stage.name.isascii():
         raise _Wrong(f"{where}.name: {stage.name!r} is not made of letters, digits, - and _")
-    return Stage(stage.name, stage.tokens, mixture, stage.learning_rate, replay, stage.epochs)
+    return replace(stage, replay=replay)
 
 
 def _mixture(where: str, table: Any) -> tuple[Share, ...]:
