@@ -117,6 +117,23 @@ def test_neither_slices_of_logits_nor_computing_again_change_loss_or_gradient(mo
             assert torch.allclose(one, same, rtol=1e-4, atol=1e-5)
 
 
+def test_weights_say_how_much_a_loss_counts_and_leave_the_losses_that_are_told_as_they_are():
+    _, model = pair()
+    tokens, positions = batch(9, 30, 25)
+    weights = torch.rand(positions.shape, generator=torch.Generator().manual_seed(1))
+    weighed = packed(tokens, positions, weights=weights)
+    total, each = model(weighed)
+    total.backward()
+    found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    logits = model.logits(weighed)[weighed.learnt - 1]
+    losses = torch.nn.functional.cross_entropy(logits, weighed.tokens[weighed.learnt], reduction="none")
+    (losses @ weights.flatten()[weighed.learnt]).backward()
+    assert torch.allclose(each, losses, atol=1e-4)
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(found[name], parameter.grad, rtol=1e-3, atol=1e-3), name
+
+
 def test_in_bfloat16_it_is_as_near_to_float32_as_transformers_is():
     theirs, ours = pair()
     tokens, positions = batch(64)

@@ -133,6 +133,8 @@ def test_a_batch_is_its_rows(tmp_path_factory, tokenizer, given, random):
         starts = {0, *row.starts.tolist(), *(end for end in ends if end < CONTEXT)}
         assert set(np.flatnonzero(batch.positions[place] == 0).tolist()) == starts
         assert (np.diff(batch.positions[place])[[p - 1 for p in range(1, CONTEXT) if p not in starts]] == 1).all()
+        for span in rows.spans(number):
+            assert (batch.lengths[place][span.start : span.end] == span.end - span.answer).all()
 
 
 def test_the_same_prompt_is_the_same_question_and_a_text_is_its_own():

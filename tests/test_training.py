@@ -144,6 +144,17 @@ def test_accumulation_four_times_one_is_one_times_four(place, here, tmp_path, pl
     assert losses == pytest.approx(plain[1], rel=1e-4)
 
 
+def test_where_documents_count_alike_accumulation_changes_nothing_and_something_else_is_learnt(place, here, tmp_path):
+    settings = {"epochs": 2, "optimiser": "adamw", "validations": 0}
+    one, four, by_token = (
+        weights(train(job(place, tmp_path / str(number), **settings, **other), here))
+        for number, other in enumerate(
+            ({"micro_batch": 1, "evenness": 1.0}, {"micro_batch": 4, "evenness": 1.0}, {"micro_batch": 4})
+        )
+    )
+    assert distance(one, four) < 2e-4 < distance(one, by_token)
+
+
 def test_packed_rows_learn_what_one_document_a_row_does(place, here, tmp_path):
     """One step over all documents, in rows of several and in rows of their own."""
     texts = documents(12)

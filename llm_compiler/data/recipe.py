@@ -73,6 +73,8 @@ class Training:
     """The norm that gradients are cut to."""
     precision: str = "bf16"
     """In which the model computes; its weights are kept in fp32."""
+    evenness: float = 0.0
+    """0: every learnt token counts alike. 1: every document does, however long its answer; pass lists are short."""
     recompute: bool = False
     """Compute activations again for the backward pass: less memory, a third more time."""
     compile: bool = True
@@ -211,7 +213,7 @@ def _recipe(document: dict[str, Any]) -> Recipe:
             raise _Wrong(f"{where}: {unknown(where.partition('.')[2], value, known)}")
     for name in ("batch_tokens", "micro_batch", "epochs", "keep", "clip"):
         _must_be(getattr(training, name) > 0, f"training.{name}", "above 0", getattr(training, name))
-    for name in ("warmup", "final"):
+    for name in ("warmup", "final", "evenness"):
         _must_be(getattr(training, name) <= 1, f"training.{name}", "a share: 0 to 1", getattr(training, name))
     _must_be(recipe.model.context >= 64, "model.context", "64 or more", recipe.model.context)
     return recipe

@@ -64,6 +64,8 @@ class Batch:
     """Of a token in its document: 0 where one begins. Padding counts as a document."""
     sources: npt.NDArray[np.int16]
     """Of a token's document, as `Span.source`; -1 in padding."""
+    lengths: npt.NDArray[np.int32]
+    """Learnt tokens of a token's document; 1 in padding."""
 
 
 class Rows:
@@ -124,7 +126,8 @@ class Rows:
         latest[which, start] = np.arange(len(documents))
         latest = np.maximum.accumulate(latest[:, :-1], axis=1)
         sources = np.append(source, -1)[latest].astype(np.int16)
-        return Batch(self._tokens[rows], mask, positions.astype(np.int32), sources)
+        lengths = np.append(end - answer, 1)[latest].astype(np.int32)
+        return Batch(self._tokens[rows], mask, positions.astype(np.int32), sources, lengths)
 
     def documents(self) -> npt.NDArray[np.uint32]:
         """The index of all documents: an array of (COLUMNS, documents)."""

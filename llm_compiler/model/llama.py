@@ -45,12 +45,20 @@ class Packed:
     learnt: Tensor
     """int64: the places of those whose loss counts. None begins a document."""
     where: Documents
+    weights: Tensor | None = None
+    """float32: how much each learnt token's loss counts; None: all alike."""
 
 
 def packed(
-    tokens: Tensor, positions: Tensor, counts: Tensor | None = None, device: torch.device | None = None
+    tokens: Tensor,
+    positions: Tensor,
+    counts: Tensor | None = None,
+    device: torch.device | None = None,
+    weights: Tensor | None = None,
 ) -> Packed:
     """What the model reads, from (rows, context) ids, positions and whether a token counts; None: all that can.
+
+    `weights`, of the same shape, say how much those count.
 
     Positions begin at 0 with each document, and with each row's padding. Give tensors on the CPU: what documents there
     are is to be known without waiting for a GPU.
@@ -62,7 +70,8 @@ def packed(
     lengths = torch.diff(begins, append=begins.new_tensor([len(flat)])).tolist()
     learnt = torch.nonzero(flat != 0 if counts is None else counts.flatten()).flatten()
     where = Documents(lengths, bounds.to(device), positions.shape[1])
-    return Packed(tokens.flatten().to(device), flat.to(device), learnt.to(device), where)
+    chosen = None if weights is None else weights.flatten()[learnt].to(device)
+    return Packed(tokens.flatten().to(device), flat.to(device), learnt.to(device), where, chosen)
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Documents], Tensor]
@@ -237,9 +246,10 @@ class Llama(nn.Module):
         return output
 
     def forward(self, batch: Packed) -> tuple[Tensor, Tensor]:
-        """The learnt tokens' losses, in nats and float32: their sum, for `backward`, and each one, without gradient."""
+        """The learnt tokens' losses, in nats and float32: their sum, weighted, for `backward`; and each one, as it is
+        and without gradient."""
         hidden = self.hidden(batch)
-        return _loss(hidden[batch.learnt - 1], self._projection, batch.tokens[batch.learnt])
+        return _loss(hidden[batch.learnt - 1], self._projection, batch.tokens[batch.learnt], batch.weights)
 
     def logits(self, batch: Packed) -> Tensor:
         """(tokens, vocabulary): for tests and small inputs."""
@@ -260,7 +270,9 @@ class _Loss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, counting: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         each = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
         to_hidden = torch.empty_like(hidden) if any(ctx.needs_input_grad) else None
         to_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
@@ -272,18 +284,20 @@ class _Loss(torch.autograd.Function):
             if to_hidden is not None:
                 slope = logits.sub_(normaliser[:, None]).exp_()
                 slope.scatter_add_(1, targets[part, None], slope.new_full((len(slope), 1), -1.0))
+                if counting is not None:
+                    slope.mul_(counting[part, None])
                 slope = slope.to(weight.dtype)
                 to_hidden[part] = slope @ weight
                 if to_weight is not None:
                     to_weight += slope.T @ hidden[part]
         ctx.save_for_backward(to_hidden, None if to_weight is None else to_weight.to(weight.dtype))
         ctx.mark_non_differentiable(each)
-        return each.sum(), each
+        return each.sum() if counting is None else each @ counting, each
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         to_hidden, to_weight = ctx.saved_tensors
-        return to_hidden * slope, None if to_weight is None else to_weight * slope, None
+        return to_hidden * slope, None if to_weight is None else to_weight * slope, None, None
 
 
-_loss: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = _Loss.apply
+_loss: Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]] = _Loss.apply

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, optim
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
@@ -203,6 +204,8 @@ class _Run:
         job, world, begin = self.job, self.world, time.monotonic()
         batch = job.rows.batch(numbers)
         counted = int(batch.mask.sum())
+        weights = _weights(batch, job.settings.evenness)
+        whole = counted if weights is None else float(weights[batch.mask].sum())
         sums = torch.zeros(len(self.sources), dtype=torch.float64)
         broken: list[int] = []
         parts = list(_parts(len(numbers), job.settings.micro_batch, world))
@@ -213,9 +216,9 @@ class _Run:
                     worker.zero_grad()
                 raise _Stopped
             sharded_model.set_requires_gradient_sync(place == len(parts) - 1 or not accumulates_whole(job.shape))
-            total, each = self.model(_on_device(batch, part, world))
+            total, each = self.model(_on_device(batch, part, world, weights))
             # FSDP takes the mean over ranks, where the sum is wanted.
-            (total * (world.size / max(1, counted))).backward()
+            (total * (world.size / max(1, whole))).backward()
             of = torch.from_numpy(batch.sources[part][batch.mask[part]].astype(np.int64))
             each = each.double().cpu()
             sums.index_add_(0, of, each)
@@ -288,13 +291,19 @@ def _parts(count: int, size: int, world: World) -> Iterator[list[int]]:
         yield mine[start : start + size]
 
 
-def _on_device(batch: Batch, rows: list[int], world: World) -> Any:
+def _weights(batch: Batch, evenness: float) -> npt.NDArray[np.float32] | None:
+    """How much each token's loss counts, the largest being 1; None where all count alike."""
+    return (batch.lengths.astype(np.float32) ** -evenness).astype(np.float32) if evenness else None
+
+
+def _on_device(batch: Batch, rows: list[int], world: World, weights: npt.NDArray[np.float32] | None = None) -> Any:
     """Some rows of a batch for the model; without any, a row of which nothing is learnt, for ranks go in step."""
     chosen = rows or [0]
     tokens = torch.from_numpy(batch.tokens[chosen].astype(np.int64))
     positions = torch.from_numpy(batch.positions[chosen].astype(np.int64))
     counts = torch.from_numpy(batch.mask[chosen])
-    return packed(tokens, positions, counts if rows else torch.zeros_like(counts), world.device)
+    weighed = None if weights is None else torch.from_numpy(weights[chosen])
+    return packed(tokens, positions, counts if rows else torch.zeros_like(counts), world.device, weighed)
 
 
 def _attended(rows: Rows) -> float:
