@@ -157,6 +157,8 @@ def _header(recipe: Recipe, shape: Shape, report: Mapping[str, Any]) -> dict[str
     training = asdict(recipe.training)
     for free in ("micro_batch", "recompute", "compile", "save_minutes", "keep", "validations", "validation_tokens"):
         del training[free]  # these change what training costs and shows, not what is learnt
+    if not training["evenness"]:  # runs of before there was a choice go on
+        del training["evenness"]
     rows = json.dumps([report[key] for key in ("recipe", "corpus", "labels", "tokenizer")])
     return {
         "format": 1,
