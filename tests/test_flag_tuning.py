@@ -95,6 +95,13 @@ def test_the_answer_of_an_example_is_parsed_back_and_is_smaller_than_oz(lists, l
     assert found.detail == f"{label.size} bytes, {label.oz} with -Oz"
 
 
+def test_units_that_nothing_makes_smaller_may_be_left_out(lists, label, tools):
+    unit, _ = lists
+    best = replace(label, passes="", size=label.oz, found_by="")
+    assert example_of(unit, best, tools, equal=False) == LeftOut("flag_tuning", "nothing is smaller")
+    assert not isinstance(example_of(unit, label, tools, equal=False), LeftOut)
+
+
 @pytest.mark.parametrize(("dialect", "words"), [("verbatim", f"opt -p '{OZ}'"), ("compact", "opt -p 'default<Oz>'")])
 def test_where_oz_is_best_the_answer_says_so(lists, label, tools, dialect, words):
     unit, _ = lists

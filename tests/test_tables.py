@@ -162,6 +162,20 @@ def test_a_system_that_is_through_fails_where_it_has_no_answer(tmp_path: Path) -
     known(row(report(folder), "flag_tuning", "nano"), questions=4, no_list=3, total_bytes=0.02)
 
 
+def test_to_propose_what_oz_does_costs_no_compilation(tmp_path: Path) -> None:
+    asked = question("flag_tuning", "a")
+    folder = results(tmp_path, {"flag_tuning": [asked]})
+    own = ("module(default<Oz>)", 100)
+    system(folder, "flag_tuning", "m", lists(asked, own, ("one", 90), ("other", 80)), samples=3)
+    system(folder, "flag_tuning", "n", lists(asked, ("one", 90), own, ("other", 80)), samples=3)
+    made = report(folder)
+    for row in table(made, "flag_tuning.budget").rows:
+        cells = [cell.value for cell in row[1:3] if isinstance(cell, Figure)]
+        assert cells == pytest.approx([0.1, 0.2])
+    assert made.headline["flag_tuning.zero_shot"].value == 0
+    assert made.headline["flag_tuning.total_bytes"].value == pytest.approx(0.1)
+
+
 def test_a_model_in_turn_with_the_portfolio(tmp_path: Path) -> None:
     asked = [question("flag_tuning", "a", oz=100)]
     folder = results(tmp_path / "r", {"flag_tuning": asked})

@@ -6,7 +6,7 @@ test, amounts by random signs of the units' differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from llm_compiler.corpus.store import CorpusError
 from llm_compiler.evaluation.answer import ASKED, Asked, Question, read_header, read_questions
 from llm_compiler.evaluation.figures import Figure, Kind
-from llm_compiler.evaluation.flag_tuning_tables import Tried
+from llm_compiler.evaluation.flag_tuning_tables import Tried, subject_of
 from llm_compiler.evaluation.metrics import Draws, Numbers, bits_per_byte, figure, mcnemar, mean, saved, sign_flip
 from llm_compiler.evaluation.outcomes import Outcomes, Subject, by_variant, entrants, only, read
 from llm_compiler.evaluation.shown import shown
@@ -140,12 +140,17 @@ def _task(first: Path, second: Path, task: Asked) -> Iterator[Compared]:
     # Bytes under two protocols have no sum.
     named = by_variant(task, common, protocols) if task == "flag_tuning" else [(task, common)] if common else []
     for prefix, questions in named:
-        mine, other = Subject(task, questions), Subject(task, [theirs[question.id] for question in questions])
+        mine = _subject(first, task, questions)
+        other = _subject(second, task, [theirs[question.id] for question in questions])
         for one_name, other_name in _pairs(first, second, task):
             one = read(*entrants(first, task)[one_name], mine)
             two = read(*entrants(second, task)[other_name], other)
             name = one_name if one_name == other_name else f"{one_name}, then {other_name}"
             yield from _system(prefix, name, (mine, one), (other, two))
+
+
+def _subject(folder: Path, task: Asked, questions: Sequence[Question]) -> Subject:
+    return subject_of(folder, questions) if task == "flag_tuning" else Subject(task, questions)
 
 
 def _pairs(first: Path, second: Path, task: Asked) -> Iterator[tuple[str, str]]:

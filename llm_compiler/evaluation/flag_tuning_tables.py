@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from llm_compiler.evaluation.answer import Question
+from llm_compiler.evaluation.answer import Question, read_header
 from llm_compiler.evaluation.figures import Cell, Curve, Figure, FileRow, Kind, Report, Spread, Table
 from llm_compiler.evaluation.metrics import (
     Bootstrap,
@@ -32,6 +32,7 @@ from llm_compiler.evaluation.outcomes import (
     outcomes,
     parsed,
 )
+from llm_compiler.tasks.flag_tuning import best_is_oz
 
 BUDGETS = (1, 2, 5, 10, 30, 45, 100)
 """Compilations that a user may spend on a unit, beside that of -Oz."""
@@ -66,8 +67,8 @@ _STAGES = {
 """The tables by the end of their name: title and note."""
 _BUDGET = (
     "total bytes by lists tried, -Oz where none is smaller",
-    "The best of so many lists, in the order of the system; empty where it proposes fewer. `+ portfolio` is one list "
-    "of each in turn, none twice.",
+    "The best of so many lists, in the order of the system; empty where it proposes fewer. To propose what -Oz does "
+    "costs nothing. `+ portfolio` is one list of each in turn, none twice.",
 )
 HEADLINE = {
     "zero_shot": ("", "total bytes"),
@@ -86,8 +87,10 @@ class Tried:
 
     name: str
     label: str
+    first: Numbers
+    """Bytes with the first answer as it is, (questions,); NaN where its list fails, or there is none."""
     sizes: Numbers
-    """Bytes, (questions, lists); NaN where a list fails, or there is none."""
+    """Bytes with each list that has to be tried, (questions, lists); NaN where it fails, or there is none."""
     counted: Mask
     too_long: Mask
     outcomes: Outcomes | None = None
@@ -96,7 +99,8 @@ class Tried:
     @classmethod
     def of(cls, one: Outcomes) -> Tried:
         """A system's answers."""
-        return cls(one.name, one.label, one.figures["size"], one.counted, one.too_long, one)
+        sizes = one.figures["size"]
+        return cls(one.name, one.label, sizes[:, 0], _packed(one.lists, sizes)[1], one.counted, one.too_long, one)
 
     @property
     def lists(self) -> int:
@@ -107,8 +111,7 @@ class Tried:
         """Bytes of each question's object; NaN where it does not count."""
         if stage:
             return self.floored(oz, 1 if stage == ".floor" else self.lists)
-        first = self.sizes[:, 0]
-        return only(np.where(np.isnan(first), oz, first), self.counted)
+        return only(np.where(np.isnan(self.first), oz, self.first), self.counted)
 
     def floored(self, oz: Numbers, budget: int) -> Numbers:
         """With the best of the first lists, or -Oz. A system that had no more lists stays where it is."""
@@ -116,7 +119,9 @@ class Tried:
 
     def without(self, stage: str) -> Mask:
         """Questions that fit, but have no usable list among those of a stage."""
-        usable = ~np.isnan(self.sizes if stage == ".best" else self.sizes[:, :1])
+        usable = ~np.isnan(self.first[:, None])
+        if stage == ".best":
+            usable |= ~np.isnan(self.sizes).all(axis=1, keepdims=True)
         return self.counted & ~self.too_long & ~usable.any(axis=1)
 
 
@@ -134,11 +139,17 @@ class _Scored:
     files: Mapping[str, tuple[FileRow, ...]]
 
 
+def subject_of(folder: Path, questions: Sequence[Question]) -> Subject:
+    """The questions of a folder that are about something: nothing can be saved of an object that is empty with -Oz."""
+    own = best_is_oz(read_header(folder)["llvm"])
+    return Subject("flag_tuning", [one for one in questions if one.oz], own)
+
+
 def flag_tuning(folder: Path, questions: Sequence[Question], protocols: Iterable[str]) -> Iterator[Report]:
     """The report of each protocol, in this order."""
-    # Nothing can be saved of an object that is empty with -Oz.
-    for prefix, chosen in by_variant("flag_tuning", [one for one in questions if one.oz], protocols):
-        yield _report(folder, Subject("flag_tuning", chosen), prefix)
+    for prefix, chosen in by_variant("flag_tuning", questions, protocols):
+        if (subject := subject_of(folder, chosen)).questions:
+            yield _report(folder, subject, prefix)
 
 
 def _report(folder: Path, subject: Subject, prefix: str) -> Report:
@@ -193,14 +204,15 @@ def _headline(scored: _Scored, prefix: str) -> dict[str, Figure]:
 def _all(folder: Path, subject: Subject) -> Iterator[Tried]:
     """-Oz, the systems, and each model in turn with the portfolio."""
     everything, nothing = np.ones(len(subject.questions), bool), np.zeros(len(subject.questions), bool)
-    yield Tried("-Oz", "-Oz", subject.oz[:, None], everything, nothing)
+    yield Tried("-Oz", "-Oz", subject.oz, subject.oz[:, None], everything, nothing)
     portfolio = find_system(folder, subject, "portfolio")
     for one in outcomes(folder, subject):
         yield Tried.of(one)
         if one.is_model and portfolio is not None:
             both = one.counted & portfolio.counted
             name = "{} + portfolio"
-            yield Tried(name.format(one.name), name.format(one.label), in_turn(one, portfolio), both, nothing)
+            sizes = in_turn(one, portfolio)
+            yield Tried(name.format(one.name), name.format(one.label), sizes[:, 0], sizes, both, nothing)
 
 
 def in_turn(first: Outcomes, second: Outcomes) -> Numbers:

@@ -26,6 +26,8 @@ class Subject:
 
     task: Asked
     questions: Sequence[Question]
+    own: str = ""
+    """Of flag tuning, the list that says that nothing beats -Oz: whoever proposes it needs no compilation."""
 
     @cached_property
     def sample(self) -> Bootstrap:
@@ -67,7 +69,7 @@ class Outcomes:
     figures: Mapping[str, Numbers]
     """By name, as FIGURES has them; NaN where absent."""
     lists: npt.NDArray[np.int64]
-    """What tells one parsed answer from another; 0 where there is none."""
+    """What tells one list from another; 0 where there is none that has to be tried."""
 
     @property
     def name(self) -> str:
@@ -173,7 +175,7 @@ def read(about: Mapping[str, Any], place: Path, subject: Subject) -> Outcomes:
             values[at] = _array(pc.map_lookup(table["figures"], name, "first"))
         if lists:
             # The hash of no text is 0. Texts of 10,000,000 lists would be gigabytes.
-            made.lists[at] = [hash(text) for text in table["parsed"].to_pylist()]
+            made.lists[at] = [0 if text == subject.own else hash(text) for text in table["parsed"].to_pylist()]
     return replace(made, words=tuple(words))
 
 

@@ -51,6 +51,8 @@ class Settings:
     dialect: Dialect = "verbatim"
     code: bool = True
     """Whether the answer ends with the optimised code; without, it is short."""
+    equal: bool = True
+    """Whether there are examples of units that nothing makes smaller; their list is that of -Oz."""
     longest: int | None = None
     """Characters of prompt and answer; what is longer is left out. None for no limit."""
 
@@ -118,20 +120,22 @@ def examples(
     if label is not None and label.unit != unit.id:
         raise ValueError(f"the label of unit {label.unit} does not go with unit {unit.id}")
     maker = Maker(name, version, unit, settings.dialect, settings.longest)
-    return maker.run([partial(_example, maker, label, tools, settings.code)], skip)
+    return maker.run([partial(_example, maker, label, tools, settings)], skip)
 
 
-def _example(maker: Maker, label: Label | None, tools: Tools, with_code: bool) -> Example:
+def _example(maker: Maker, label: Label | None, tools: Tools, settings: Settings) -> Example:
     if label is None:
         raise NoExampleError("no label")
     question = ask_of(maker.unit, label.protocol)
     if not label.oz or question.before is None:
         raise NoExampleError("no size")
+    if not label.passes and not settings.equal:
+        raise NoExampleError("nothing is smaller")
     asked = prompt(question, maker.dialect)
     maker.room(asked)
     best = label.passes or best_is_oz(label.llvm)
     answer = Answer((best,), question.before, label.size)
-    if with_code:
+    if settings.code:
         passes = label.passes or oz_passes(label.llvm, PROTOCOLS[label.protocol])
         printed = _optimised(maker.unit.text, passes, label.protocol, tools)
         answer = replace(answer, code=compact(printed) if maker.dialect == "compact" else normalise(printed))
