@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,6 +74,16 @@ class Machinery:
     behaviour: bool = True
     """Whether what was disassembled is run, in a child that may do nothing but compute."""
     limits: Limits = field(default_factory=Limits)
+
+    @contextmanager
+    def workers(self) -> Iterator[tuple[Workers[ToPose, Posed], Workers[Work, list[Judged | Failure]]]]:
+        """Who puts questions, and who judges answers."""
+        poser = Poser(self.toolchain, self.vocabulary)
+        judge = Judge(self.toolchain, self.vocabulary, behaviour=self.behaviour)
+        posing: Workers[ToPose, Posed] = Workers(poser, count=1, limits=self.limits)
+        judging: Workers[Work, list[Judged | Failure]] = Workers(judge, count=self.jobs, limits=self.limits)
+        with posing, judging:
+            yield posing, judging
 
 
 class Progress(Protocol):
@@ -221,12 +232,7 @@ class _Answering:
         return self._place / f"part-{number:05}.parquet"
 
     def _answer(self, missing: Sequence[tuple[int, Sequence[Question]]]) -> None:
-        machinery = self._machinery
-        poser = Poser(machinery.toolchain, machinery.vocabulary)
-        judge = Judge(machinery.toolchain, machinery.vocabulary, behaviour=machinery.behaviour)
-        posing: Workers[ToPose, Posed] = Workers(poser, count=1, limits=machinery.limits)
-        judging: Workers[Work, list[Judged | Failure]] = Workers(judge, count=machinery.jobs, limits=machinery.limits)
-        with posing, judging, ThreadPoolExecutor(self._system.threads) as threads:
+        with self._machinery.workers() as (posing, judging), ThreadPoolExecutor(self._system.threads) as threads:
             wanted = [question for _, part in missing for question in part]
             waiting: deque[tuple[Question, Sequence[Said] | Failure]] = deque()
 
@@ -364,20 +370,16 @@ def _again(
     about: Mapping[str, Any] = store.read_json(place / "system.json") or {}
     dialect: Dialect = about.get("dialect", "verbatim")
     progress.begin(task, name, len(wanted))
-    poser = Poser(machinery.toolchain, machinery.vocabulary)
-    judge = Judge(machinery.toolchain, machinery.vocabulary, behaviour=machinery.behaviour)
-    posing: Workers[ToPose, Posed] = Workers(poser, count=1, limits=machinery.limits)
-    judging: Workers[Work, list[Judged | Failure]] = Workers(judge, count=machinery.jobs, limits=machinery.limits)
 
-    def work() -> Iterator[Work]:
+    def work(posing: Workers[ToPose, Posed]) -> Iterator[Work]:
         for question, posed in zip(wanted, posing.map(_to_pose(folder, wanted, dialect)), strict=True):
             if isinstance(posed, Failure):
                 yield Work(Posed(question, None, ()), ())
             else:
                 yield Work(posed, tuple(one.text for one in kept[question.id] if one.text is not None))
 
-    with posing, judging:
-        for question, verdicts in zip(wanted, judging.map(work()), strict=True):
+    with machinery.workers() as (posing, judging):
+        for question, verdicts in zip(wanted, judging.map(work(posing)), strict=True):
             judged = [one for one in kept[question.id] if one.text is not None]
             found = [verdicts] * len(judged) if isinstance(verdicts, Failure) else verdicts
             progress.advance(judged, question)
