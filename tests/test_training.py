@@ -155,6 +155,11 @@ def test_where_documents_count_alike_accumulation_changes_nothing_and_something_
     assert distance(one, four) < 2e-4 < distance(one, by_token)
 
 
+def test_documents_count_alike_in_bf16_too(place, here, tmp_path):
+    trained = train(job(place, tmp_path, epochs=12, evenness=1.0, precision="bf16"), here)
+    assert trained.progress.last["reading"] < 0.9 * trained.progress.first["reading"]
+
+
 def test_packed_rows_learn_what_one_document_a_row_does(place, here, tmp_path):
     """One step over all documents, in rows of several and in rows of their own."""
     texts = documents(12)

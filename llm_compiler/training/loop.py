@@ -110,7 +110,8 @@ def sharded(job: Job, world: World) -> Llama:
     policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32)
     for layer in model.model.layers:
         fully_shard(layer, mesh=world.mesh, mp_policy=policy, reshard_after_forward=world.size > 1)
-    fully_shard(model, mesh=world.mesh, mp_policy=policy)
+    # What comes in is ids and places; of the weights of losses bf16 would round something off.
+    fully_shard(model, mesh=world.mesh, mp_policy=replace(policy, cast_forward_inputs=False))
     model.to_empty(device=world.device)
     fill(model, job.source)
     return model
