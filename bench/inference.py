@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from llm_compiler.autotune import portfolio
-from llm_compiler.autotune.deny import load_denied
+from llm_compiler.autotune.deny import allowed, load_denied
 from llm_compiler.autotune.engines import here
 from llm_compiler.autotune.gain import gain
 from llm_compiler.autotune.label import Tried
@@ -433,8 +433,7 @@ def gains(
 ) -> None:
     """Prints what the best of the first lists of each kind saves, with -Oz as the floor."""
     most = max(BUDGETS)
-    banned = {entry.passes for entry in load_denied(vocabulary.version)}
-    space = Space(tuple(one.name for one in vocabulary.proposable if (one.name,) not in banned))
+    space = Space(allowed(vocabulary, load_denied(vocabulary.version)))
     shipped = [names_of(str(passes)) for passes in portfolio.load(vocabulary)[:most]]
     drawn: dict[str, list[list[PassNames | None]]] = {}
     seconds = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
-from llm_compiler.llvm.passes import PassList
+from llm_compiler.llvm.passes import PassList, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,9 @@ def denied(passes: PassList, entries: Iterable[Denied]) -> Denied | None:
         if all(name in rest for name in entry.passes):
             return entry
     return None
+
+
+def allowed(vocabulary: Vocabulary, entries: Iterable[Denied]) -> tuple[str, ...]:
+    """The passes that may be proposed and are not denied by themselves, sorted."""
+    alone = {entry.passes for entry in entries}
+    return tuple(one.name for one in vocabulary.proposable if (one.name,) not in alone)

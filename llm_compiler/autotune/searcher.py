@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_compiler.autotune.deny import Denied, denied
+from llm_compiler.autotune.deny import Denied, allowed, denied
 from llm_compiler.autotune.label import Trial, Tried
 from llm_compiler.autotune.minimise import minimise
 from llm_compiler.autotune.search import STRATEGIES, PassNames, Search, Space
@@ -66,9 +66,7 @@ class Searcher:
         self._path = library
         self._vocabulary = vocabulary
         self._settings = settings
-        banned = {entry.passes for entry in denied_lists}
-        passes = tuple(one.name for one in vocabulary.proposable if (one.name,) not in banned)
-        self._space = Space(passes, tuple(known))
+        self._space = Space(allowed(vocabulary, denied_lists), tuple(known))
         self._denied = denied_lists
         self._oz_passes = oz_passes
         common = dict.fromkeys(name for names in known for name in names)

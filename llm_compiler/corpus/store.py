@@ -173,12 +173,22 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file beside, then rename."""
+    write_text(path, [json.dumps(value, indent=1, ensure_ascii=False) + "\n"])
+
+
+def write_text(path: Path, texts: Iterable[str]) -> int:
+    """Write a file of these texts beside, then rename; how many there were."""
     partial = path.with_name(f".{path.name}")
+    count = 0
     try:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        with partial.open("w", encoding="utf-8") as file:
+            for text in texts:
+                file.write(text)
+                count += 1
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    return count
 
 
 def open_for_building(corpus: Path, llvm: str, translation_units: bool) -> None:
@@ -195,18 +205,23 @@ def open_folder(folder: Path, file: str, header: dict[str, Any], what: str) -> N
     if folder.exists():
         _must_be_folder(folder)
     found = read_json(folder / file)
-    if found is not None and found != header:
-        other = next(key for key in {**header, **found} if header.get(key) != found.get(key))
-        raise CorpusError(
-            f"{folder} holds a {what} of another {other} ({found.get(other)}, now {header.get(other)}); "
-            "name another folder"
-        )
+    must_be_same(folder, found, header, f"a {what}")
     check_space(folder)
     if found is None:
         if folder.exists() and any(path.name != f".{file}" for path in folder.iterdir()):
             raise CorpusError(f"{folder} has files in it but is no {what}; name another folder")
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / file, header)
+
+
+def must_be_same(folder: Path, found: dict[str, Any] | None, header: dict[str, Any], what: str) -> None:
+    """CorpusError where the header that is in a folder, if there is one, is not the one that is wanted."""
+    if found is not None and found != header:
+        other = next(key for key in {**header, **found} if header.get(key) != found.get(key))
+        raise CorpusError(
+            f"{folder} holds {what} of another {other} ({found.get(other)}, now {header.get(other)}); "
+            "name another folder"
+        )
 
 
 def _must_be_folder(corpus: Path) -> None:

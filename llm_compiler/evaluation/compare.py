@@ -137,14 +137,14 @@ def _task(first: Path, second: Path, task: Asked) -> Iterator[Compared]:
     theirs = {question.id: question for question in read_questions(second, task)}
     common = [question for question in read_questions(first, task) if question.id in theirs]
     protocols = read_header(first).get("protocols", ())
+    one_of, other_of = entrants(first, task), entrants(second, task)
     # Bytes under two protocols have no sum.
     named = by_variant(task, common, protocols) if task == "flag_tuning" else [(task, common)] if common else []
     for prefix, questions in named:
         mine = _subject(first, task, questions)
         other = _subject(second, task, [theirs[question.id] for question in questions])
-        for one_name, other_name in _pairs(first, second, task):
-            one = read(*entrants(first, task)[one_name], mine)
-            two = read(*entrants(second, task)[other_name], other)
+        for one_name, other_name in _pairs(one_of, other_of):
+            one, two = read(*one_of[one_name], mine), read(*other_of[other_name], other)
             name = one_name if one_name == other_name else f"{one_name}, then {other_name}"
             yield from _system(prefix, name, (mine, one), (other, two))
 
@@ -153,13 +153,15 @@ def _subject(folder: Path, task: Asked, questions: Sequence[Question]) -> Subjec
     return subject_of(folder, questions) if task == "flag_tuning" else Subject(task, questions)
 
 
-def _pairs(first: Path, second: Path, task: Asked) -> Iterator[tuple[str, str]]:
+_Entrants = Mapping[str, tuple[Mapping[str, Any], Path]]
+
+
+def _pairs(first: _Entrants, second: _Entrants) -> Iterator[tuple[str, str]]:
     """Systems of the same name; where no model is in both, the first model of each."""
-    one, two = entrants(first, task), entrants(second, task)
-    models = [[name for name, (about, _) in found.items() if about["kind"] == "model"] for found in (one, two)]
+    models = [[name for name, (about, _) in found.items() if about["kind"] == "model"] for found in (first, second)]
     if all(models) and not set(models[0]) & set(models[1]):
         yield models[0][0], models[1][0]
-    yield from ((name, name) for name in one if name in two)
+    yield from ((name, name) for name in first if name in second)
 
 
 _Answered = tuple[Subject, Outcomes]

@@ -80,7 +80,7 @@ def export(
         for file in resources.files("llm_compiler.evaluation").joinpath("data", "harness").iterdir():
             if file.is_file():  # Python leaves a folder of its own beside
                 text = file.read_text("utf-8")
-                _write(out / file.name, [text.format(**about) if file.name == "README.md" else text])
+                store.write_text(out / file.name, [text.format(**about) if file.name == "README.md" else text])
     except OSError as error:
         raise HarnessError(f"{out}: {error.strerror or error}") from None
     return counts
@@ -136,19 +136,4 @@ def _joined(pieces: Pieces) -> str:
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """A JSON object on each line; how many."""
-    return _write(path, (f"{json.dumps(row)}\n" for row in rows))
-
-
-def _write(path: Path, texts: Iterable[str]) -> int:
-    """Write a file beside, then rename; how many texts there were."""
-    partial = path.with_name(f".{path.name}")
-    count = 0
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            for text in texts:
-                file.write(text)
-                count += 1
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+    return store.write_text(path, (f"{json.dumps(row)}\n" for row in rows))

@@ -28,12 +28,7 @@ def write(report: Report, folder: Path) -> list[Path]:
         "report.html": page.html(report),
     }
     for name, content in contents.items():
-        partial = folder / f".{name}"
-        try:
-            partial.write_text(content, encoding="utf-8")
-            partial.replace(folder / name)
-        finally:
-            partial.unlink(missing_ok=True)
+        store.write_text(folder / name, [content])
     return [folder / name for name in contents]
 
 

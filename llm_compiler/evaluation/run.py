@@ -115,11 +115,7 @@ def evaluate(
         **{name: list(value) if isinstance(value, tuple) else value for name, value in vars(plan).items()},
     }
     found = store.read_json(out / "evaluation.json")
-    if found is not None and found != header:
-        other = next(key for key in {**header, **found} if header.get(key) != found.get(key))
-        raise CorpusError(
-            f"{out} holds results of another {other} ({found.get(other)}, now {header.get(other)}); name another folder"
-        )
+    store.must_be_same(out, found, header, "results")
     if found is None:
         store.write_json(out / "evaluation.json", header)
     with store.locked(out / "evaluation.json"):

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from llm_compiler.autotune import portfolio
-from llm_compiler.autotune.deny import load_denied
+from llm_compiler.autotune.deny import allowed, load_denied
 from llm_compiler.autotune.label import Tried
 from llm_compiler.autotune.search import Space, random_lists
 from llm_compiler.autotune.searcher import Searcher, Settings, Task
@@ -242,7 +242,7 @@ def the_portfolio(vocabulary: Vocabulary, budget: int) -> Lists:
 
 def random_search(vocabulary: Vocabulary, budget: int, seed: int) -> Lists:
     """The paper's: 1 to 50 passes, uniformly; for each unit others."""
-    space = Space(_proposable(vocabulary))
+    space = Space(allowed(vocabulary, load_denied(vocabulary.version)))
 
     def lists(posed: Posed) -> Sequence[str]:
         drawn = random_lists(space, random.Random(f"{seed} {posed.question.id}"), posed.question.oz)
@@ -257,11 +257,6 @@ def _fixed(name: str, lists: Sequence[str]) -> Lists:
 
 def _digest(lists: object) -> str:
     return hashlib.sha256(repr(lists).encode()).hexdigest()[:16]
-
-
-def _proposable(vocabulary: Vocabulary) -> tuple[str, ...]:
-    denied = {entry.passes for entry in load_denied(vocabulary.version)}
-    return tuple(one.name for one in vocabulary.proposable if (one.name,) not in denied)
 
 
 class Autotuner:
