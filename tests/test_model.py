@@ -138,6 +138,18 @@ def test_a_prompt_over_the_context_is_one_line(model: LocalModel) -> None:
         list(model.write(long, How()))
 
 
+def test_code_is_cut_so_that_an_answer_has_room_and_no_more(model: LocalModel) -> None:
+    ir = "".join(f"define i32 @f{number}(i32 %0) {{\n  ret i32 %0\n}}\n" for number in range(50))
+    long = flag_tuning.prompt(Question(ir), "compact")
+    (start, (code, _), end) = model.cut(long, 96)
+    assert (start, end) == (long[0], long[2])
+    assert long[1][0].startswith(code) and len(code) > 100
+    assert 150 <= model.length((start, (code, False), end)) <= CONTEXT - 96
+    assert model.cut(ASKED, 96) == ASKED
+    with pytest.raises(PromptTooLongError, match="no room for a prompt and 256 tokens in a context of 256"):
+        model.cut(ASKED, CONTEXT)
+
+
 def test_a_model_with_the_tokenizer_of_somebody_else_is_asked_in_metas_words_and_held_to_nothing(
     tmp_path: Path, vocabulary: Vocabulary
 ) -> None:

@@ -17,7 +17,7 @@ for needed in ("torch", "onnx", "httpx2"):
     pytest.importorskip(needed)
 
 from llm_compiler.inference.asked import Asked
-from llm_compiler.inference.model import How, Model, ModelError, open_model
+from llm_compiler.inference.model import How, Model, ModelError, PromptTooLongError, open_model
 from llm_compiler.inference.propose import Candidate, Propose, in_turn, listed, or_else
 from llm_compiler.llvm.passes import PassList, Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
@@ -133,12 +133,16 @@ def test_a_module_over_the_context_is_asked_about_by_its_functions(
     assert all(vocabulary.may_propose(one.passes) == "" for one in found)
 
 
-def test_a_function_over_the_context_is_not_asked_about(ask: Asked, compiled: Callable[..., bytes]) -> None:
+def test_a_function_over_the_context_is_asked_about_by_its_beginning(
+    ask: Asked, model: Model, compiled: Callable[..., bytes]
+) -> None:
     long = (
         "int f(int x) { " + "".join(f"if (x == {number}) x *= {number + 7}; " for number in range(300)) + "return x; }"
     )
-    assert ask(compiled(long)) == []
-    assert ask(compiled(f"{long}\n{C}"))[0].origin == "model, by functions, 1"
+    for code in (long, f"{long}\n{C}"):
+        assert ask(compiled(code))[0].origin == "model, by functions, 1"
+    with pytest.raises(PromptTooLongError):
+        ask.prompt(compiled(long))
 
 
 @pytest.mark.parametrize("module", [b"not a module", b"BC\xc0\xde" + b"\xff" * 100, b"BC\xc0\xde"])

@@ -136,10 +136,21 @@ def test_a_model_says_as_many_different_lists_as_it_may_the_greedy_one_first(
 def test_a_prompt_over_the_context_is_said_to_be_one(
     folder: Path, toolchain: Toolchain, vocabulary: Vocabulary
 ) -> None:
-    asked = posed(toolchain, vocabulary, "flag_tuning", "mixed", "verbatim")
+    asked = posed(toolchain, vocabulary, "emulation", "mixed", "verbatim")
     system = ModelSystem(open_model(str(folder), threads=1), "m", vocabulary)
     (said,) = system.answer(asked)
     assert (said.text, said.ended) == (None, TOO_LONG)
+
+
+def test_a_list_is_asked_for_with_the_beginning_of_what_is_over_the_context(
+    folder: Path, toolchain: Toolchain, vocabulary: Vocabulary
+) -> None:
+    asked = posed(toolchain, vocabulary, "flag_tuning", "mixed", "verbatim")
+    system = ModelSystem(open_model(str(folder), threads=1), "m", vocabulary, lists=3)
+    found = list(system.answer(asked))
+    assert 1 < len(found) <= 3
+    assert {said.ended for said in found} == {TOO_LONG}
+    assert all(said.text is not None and said.text.startswith("opt -p '") for said in found)
 
 
 def test_perplexity_is_that_of_the_logits_one_token_at_a_time(

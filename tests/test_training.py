@@ -49,7 +49,7 @@ def place(tmp_path_factory):
     return place
 
 
-def job(place, folder, *, rows="train", shape=SHAPE, rate=3e-3, source=None, **settings):
+def job(place, folder, *, rows="train", shape=SHAPE, rate=3e-3, source=None, evenness=0.0, **settings):
     return Job(
         folder,
         shape,
@@ -60,6 +60,7 @@ def job(place, folder, *, rows="train", shape=SHAPE, rate=3e-3, source=None, **s
         ("reading",),
         rate,
         replace(TRAINING, **settings),
+        evenness=evenness,
     )
 
 

@@ -6,7 +6,7 @@
     [data]                     # dialect, heldout_tokens
     [training]                 # batches, optimiser, schedule, how often to validate and to save
     [tasks.NAME]               # settings of a task, where they are not its defaults
-    [stages.1]                 # in the order of training: name, tokens, learning_rate, replay, epochs, prompts
+    [stages.1]                 # in the order of training: name, tokens, learning_rate, replay, epochs, ...
     [stages.1.mixture]         # what it is trained on, in shares of any size
     emulation = 3              #   all that a task makes, as it comes
     ir_modeling.ir = 1         #   or one source of it
@@ -73,8 +73,6 @@ class Training:
     """The norm that gradients are cut to."""
     precision: str = "bf16"
     """In which the model computes; its weights are kept in fp32."""
-    evenness: float = 0.0
-    """0: every learnt token counts alike. 1: every document does, however long its answer; pass lists are short."""
     recompute: bool = False
     """Compute activations again for the backward pass: less memory, a third more time."""
     compile: bool = True
@@ -135,6 +133,8 @@ class Stage:
     """How often a document may be used where there are not enough."""
     prompts: bool = False
     """Whether prompts are learnt too; held-out losses are those of answers all the same."""
+    evenness: float = 0.0
+    """0: every learnt token counts alike. 1: every document does, however long its answer; pass lists are short."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Recipe:
         decides = asdict(self)
         del decides["model"]["preset"], decides["model"]["start"], decides["tokenizer"], decides["training"]
         for stage in decides["stages"]:
-            del stage["learning_rate"]
+            del stage["learning_rate"], stage["evenness"]
             if not stage["prompts"]:  # so that data of before there was a choice stays what it is
                 del stage["prompts"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
@@ -213,7 +213,7 @@ def _recipe(document: dict[str, Any]) -> Recipe:
             raise _Wrong(f"{where}: {unknown(where.partition('.')[2], value, known)}")
     for name in ("batch_tokens", "micro_batch", "epochs", "keep", "clip"):
         _must_be(getattr(training, name) > 0, f"training.{name}", "above 0", getattr(training, name))
-    for name in ("warmup", "final", "evenness"):
+    for name in ("warmup", "final"):
         _must_be(getattr(training, name) <= 1, f"training.{name}", "a share: 0 to 1", getattr(training, name))
     _must_be(recipe.model.context >= 64, "model.context", "64 or more", recipe.model.context)
     return recipe
@@ -228,6 +228,7 @@ def _stage(number: int, table: dict[str, Any]) -> Stage:
     _must_be(0 <= replay < 1, f"{where}.replay", "at least 0 and below 1", replay)
     if number == 1 and replay:
         raise _Wrong(f"{where}.replay: no stage is before the first")
+    _must_be(stage.evenness <= 1, f"{where}.evenness", "a share: 0 to 1", stage.evenness)
     _must_be(stage.epochs >= 1 and stage.tokens >= 1, where, "of at least one epoch and one token", table)
     if not stage.name.replace("-", "").replace("_", "").isalnum() or not stage.name.isascii():
         raise _Wrong(f"{where}.name: {stage.name!r} is not made of letters, digits, - and _")

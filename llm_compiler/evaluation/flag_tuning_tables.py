@@ -53,8 +53,8 @@ _REACHED, _FIT = "of the autotuner's gain", "total bytes of those that fit"
 _COLUMNS = ("system", "lists", "questions", *GAINS, _REACHED, _FIT, "no list", "over the context")
 
 _SHARED = (
-    "A question without a usable list counts as -Oz, and so does one that is over the context; of those that fit, "
-    "the latter are left out."
+    "A question without a usable list counts as -Oz. A local model is asked with the beginning of code that is over its "
+    "context; of those that fit, these are left out."
 )
 _STAGES = {
     "": ("the first list as it is", _SHARED),

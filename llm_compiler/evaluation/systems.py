@@ -7,7 +7,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from llm_compiler.autotune.searcher import Searcher, Settings, Task
 from llm_compiler.autotune.tune import names_of
 from llm_compiler.evaluation.answer import TOO_LONG, Asked
 from llm_compiler.evaluation.judge import Posed
+from llm_compiler.inference.asked import LIST_ROOM
 from llm_compiler.inference.model import How, LocalModel, Model, PromptTooLongError
 from llm_compiler.llvm.evaluate import oz_passes
 from llm_compiler.llvm.passes import Vocabulary
@@ -147,9 +148,12 @@ class ModelSystem:
 
     def _lists(self, posed: Posed) -> Iterator[Said]:
         wanted = self.samples("flag_tuning")
-        # The first list of priority sampling is the greedy one; servers cannot do it, and draw instead.
-        if isinstance(self._model, LocalModel) and wanted > 1:
-            yield from self._written(posed, How(wanted, "priority", tokens=_LIST_TOKENS), lists=True)
+        if isinstance(self._model, LocalModel):
+            prompt = self._model.cut(posed.prompt, LIST_ROOM)
+            # The first list of priority sampling is the greedy one; servers cannot do it, and draw instead.
+            how = How(wanted, "priority" if wanted > 1 else "greedy", tokens=_LIST_TOKENS)
+            for said in self._written(replace(posed, prompt=prompt), how, lists=True):
+                yield said if prompt == posed.prompt else replace(said, ended=TOO_LONG)
             return
         first = list(self._written(posed, How(tokens=_LIST_TOKENS), lists=True))
         yield from first

@@ -1,4 +1,4 @@
-"""A model's pass lists for a module; for one over the context those for its functions."""
+"""A model's pass lists for a module; for one over the context those for its functions, by their beginnings if need be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from llm_compiler.inference.model import How, Model, ModelError, PromptTooLongError, Written
+from llm_compiler.inference.model import How, LocalModel, Model, ModelError, PromptTooLongError, Written
 from llm_compiler.inference.propose import Candidate
 from llm_compiler.llvm.library import Library
 from llm_compiler.llvm.module import Context
@@ -18,7 +18,7 @@ from llm_compiler.llvm.workers import Failure, Limits, Workers
 from llm_compiler.tasks import flag_tuning
 from llm_compiler.tasks.task import Pieces
 
-_ROOM = 96
+LIST_ROOM = 96
 """Tokens that a prompt must leave for a pass list."""
 _LONGEST_LIST = 160
 """Tokens of an answer: ten times what labels need."""
@@ -108,7 +108,7 @@ class Asked:
             if asked == _ASKED:
                 break
             try:
-                for passes, probability in self._lists(self._prompt(text)):
+                for passes, probability in self._lists(self._prompt(text, cut=True)):
                     lists[str(passes)] = passes
                     votes[str(passes)] += len(text) * probability
                 asked += 1
@@ -121,15 +121,17 @@ class Asked:
         (answer,) = self._printer.map([_Printing(module, functions)])
         return None if isinstance(answer, Failure) else answer
 
-    def _prompt(self, printed: str) -> Pieces:
-        """The question about a module as LLVM prints it. PromptTooLongError."""
+    def _prompt(self, printed: str, *, cut: bool = False) -> Pieces:
+        """The question about a module as LLVM prints it, or about as much as the context holds. PromptTooLongError."""
         try:
             question = flag_tuning.ask(printed, self._protocol)
         except ValueError as error:
             raise PromptTooLongError(str(error)) from None
         prompt = flag_tuning.prompt(question, self._model.dialect)
         length, context = self._model.length(prompt), self._model.context
-        if length is not None and context is not None and length + _ROOM > context:
+        if length is not None and context is not None and length + LIST_ROOM > context:
+            if cut and isinstance(self._model, LocalModel):
+                return self._model.cut(prompt, LIST_ROOM)
             raise PromptTooLongError(f"a prompt of {length:,} tokens, in a context of {context:,}")
         return prompt
 

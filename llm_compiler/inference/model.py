@@ -130,6 +130,22 @@ class LocalModel:
         """Tokens of a prompt, BOS included."""
         return len(self.ids(prompt))
 
+    def cut(self, prompt: Pieces, room: int) -> Pieces:
+        """The prompt with the end of its code left out, so that it leaves room for an answer of so many tokens.
+
+        PromptTooLongError where the words around the code do not.
+        """
+        longest = max(range(len(prompt)), key=lambda place: (not prompt[place][1], len(prompt[place][0])))
+        ids = self.tokenizer.encode(prompt[longest][0])
+        kept = len(ids)
+        while (over := self.length(prompt) + room - self.context) > 0:
+            if not kept:
+                raise PromptTooLongError(f"no room for a prompt and {room} tokens in a context of {self.context:,}")
+            kept = max(0, kept - over)
+            code = self.tokenizer.decode(ids[:kept], "ignore")
+            prompt = (*prompt[:longest], (code, False), *prompt[longest + 1 :])
+        return prompt
+
     def write(self, prompt: Pieces, how: How, lists: Vocabulary | None = None) -> Iterator[Written]:
         """As `Model` says. Answers of a foreign tokenizer's model are not held to lists, and run to their end."""
         from llm_compiler.inference.decoding import Stop

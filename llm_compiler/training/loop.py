@@ -56,6 +56,8 @@ class Job:
     settings: Training
     seed: int = 0
     adapt: Adapt | None = None
+    evenness: float = 0.0
+    """As in `recipe.Stage`."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class _Run:
         job, world, begin = self.job, self.world, time.monotonic()
         batch = job.rows.batch(numbers)
         counted = int(batch.mask.sum())
-        weights = _weights(batch, job.settings.evenness)
+        weights = _weights(batch, job.evenness)
         whole = counted if weights is None else float(weights[batch.mask].sum())
         sums = torch.zeros(len(self.sources), dtype=torch.float64)
         broken: list[int] = []

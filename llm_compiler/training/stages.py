@@ -149,7 +149,17 @@ def _job(
     # Muon where the very first weights were random, in later stages too: going on with another optimiser unlearns.
     scratch = not recipe.model.start
     return Job(
-        folder, shape, source, scratch, rows, heldout, (stage.name,), stage.learning_rate, recipe.training, recipe.seed
+        folder,
+        shape,
+        source,
+        scratch,
+        rows,
+        heldout,
+        (stage.name,),
+        stage.learning_rate,
+        recipe.training,
+        recipe.seed,
+        evenness=stage.evenness,
     )
 
 
@@ -157,8 +167,6 @@ def _header(recipe: Recipe, shape: Shape, report: Mapping[str, Any]) -> dict[str
     training = asdict(recipe.training)
     for free in ("micro_batch", "recompute", "compile", "save_minutes", "keep", "validations", "validation_tokens"):
         del training[free]  # these change what training costs and shows, not what is learnt
-    if not training["evenness"]:  # runs of before there was a choice go on
-        del training["evenness"]
     rows = json.dumps([report[key] for key in ("recipe", "corpus", "labels", "tokenizer")])
     return {
         "format": 1,
@@ -166,7 +174,11 @@ def _header(recipe: Recipe, shape: Shape, report: Mapping[str, Any]) -> dict[str
         "start": recipe.model.start,
         "seed": recipe.seed,
         "training": training,
-        "stages": [[stage.name, stage.learning_rate] for stage in recipe.stages],
+        "stages": [
+            # Runs of before there was a choice of evenness go on.
+            [stage.name, stage.learning_rate, *([stage.evenness] if stage.evenness else [])]
+            for stage in recipe.stages
+        ],
         "data": hashlib.sha256(rows.encode()).hexdigest()[:32],
     }
 
