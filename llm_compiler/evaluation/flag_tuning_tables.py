@@ -34,7 +34,7 @@ from llm_compiler.evaluation.outcomes import (
 )
 from llm_compiler.tasks.flag_tuning import best_is_oz
 
-BUDGETS = (1, 2, 5, 10, 30, 45, 100)
+BUDGETS = (1, 2, 5, 8, 10, 30, 45, 100)
 """Compilations that a user may spend on a unit, beside that of -Oz."""
 _AT_ONCE = 4096
 """Questions whose lists are put in turn together."""
@@ -53,8 +53,8 @@ _REACHED, _FIT = "of the autotuner's gain", "total bytes of those that fit"
 _COLUMNS = ("system", "lists", "questions", *GAINS, _REACHED, _FIT, "no list", "over the context")
 
 _SHARED = (
-    "A question without a usable list counts as -Oz. A local model is asked with the beginning of code that is over its "
-    "context; of those that fit, these are left out."
+    "A question without a usable list counts as -Oz. Of code that is over its context a local model is shown the "
+    "beginning; of those that fit, such are left out."
 )
 _STAGES = {
     "": ("the first list as it is", _SHARED),

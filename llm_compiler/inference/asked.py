@@ -1,4 +1,4 @@
-"""A model's pass lists for a module; for one over the context those for its functions, by their beginnings if need be."""
+"""A model's pass lists for a module; for one over the context those for its functions, or for their beginnings."""
 
 from __future__ import annotations
 
