@@ -21,6 +21,7 @@ def test_a_healthy_machine_has_everything_that_is_needed(llmc: RunLlmc, toolchai
     assert f"{toolchain.library}; targets: x86, x86-64" in report
     assert "aarch64" in report
     assert "MISSING" not in report
+    assert "model            the one that ships: " in report
 
 
 def test_json_tells_the_same(llmc: RunLlmc) -> None:

@@ -357,7 +357,7 @@ def test_a_portfolio_is_built_from_labels_and_read_by_optimize(tuned, vocabulary
     assert 1 <= len(lists) <= 3
     assert {str(one) for one in lists} <= tuning.trusted(out)
     source = write(tmp_path / "s", SOURCES) / "count.c"
-    ended = llmc("optimize", source, "-n", "--portfolio", file, "--json")
+    ended = llmc("optimize", source, "-n", "--portfolio", file, "--proposer", "portfolio", "--json")
     assert json.loads(ended.stdout)["files"][0]["tried"] == len(lists)
 
 

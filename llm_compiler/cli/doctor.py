@@ -68,6 +68,7 @@ def _examine(llvm: str | None) -> Iterator[_Finding]:
     yield _Finding(True, True, "LLVM", f"{toolchain.version} (from {named}: {toolchain.origin})")
     yield _library(toolchain)
     yield _clang(toolchain)
+    yield _model()
     yield from _surroundings(toolchain)
 
 
@@ -101,6 +102,18 @@ def _clang(toolchain: Toolchain) -> _Finding:
         repair = mend(CLANG_WHEEL) if toolchain.origin == "wheels" else ""
         return _Finding(False, True, "clang", f"{toolchain.clang[0]}: {error}", repair)
     return _Finding(True, True, "clang", f"{toolchain.clang[0]}; targets: {', '.join(known)}")
+
+
+def _model() -> _Finding:
+    from llm_compiler.inference.graph import read_shape
+    from llm_compiler.inference.model import SHIPPED, ModelError, open_model
+
+    try:
+        context = open_model(threads=1).context
+    except ModelError as error:
+        return _Finding(False, False, "model", str(error), "install this package again; `optimize` goes on without it")
+    parameters = read_shape(SHIPPED).parameters / 1e6
+    return _Finding(True, False, "model", f"the one that ships: {parameters:.1f} M parameters, {context:,} tokens")
 
 
 def _surroundings(toolchain: Toolchain) -> Iterator[_Finding]:

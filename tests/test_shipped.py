@@ -1,0 +1,103 @@
+"""The model that ships: what a fresh clone's `optimize`, `emulate` and `lift` ask where nobody named another."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_compiler.evaluation.systems import ModelSystem
+from llm_compiler.inference.model import SHIPPED, How, LocalModel, open_model
+from llm_compiler.llvm.passes import Vocabulary
+from llm_compiler.llvm.toolchain import Toolchain
+from llm_compiler.model.shape import PRESETS
+from tests.conftest import ROOT, RunLlmc
+
+C = """
+int total(const int *p, int n) { int s = 0; for (int i = 0; i < n; i++) s += p[i] * 3; return s; }
+int max(int a, int b) { return a > b ? a : b; }
+"""
+WITHOUT_HEAVY_PACKAGES = """
+import sys
+for name in ("torch", "onnx", "transformers", "safetensors", "pyarrow"):
+    sys.modules[name] = None
+from llm_compiler.inference.model import How, open_model
+(answer,) = open_model(threads=1).write((("[INST] opt -p\\n<code>define i32 @f(i32 %0)", True),), How(tokens=8))
+assert answer.tokens
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "total.c").write_text(C)
+    return tmp_path / "total.c"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> LocalModel:
+    model = open_model(threads=1)
+    assert isinstance(model, LocalModel)
+    return model
+
+
+def test_it_needs_nothing_that_the_plain_install_has_not() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_HEAVY_PACKAGES], check=True, cwd=ROOT)
+
+
+def test_it_is_under_sixty_megabytes() -> None:
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 60e6
+
+
+def test_its_card_says_what_people_ask_and_which_preset_it_is() -> None:
+    card = (SHIPPED / "README.md").read_text()
+    header, _, text = card.removeprefix("---\n").partition("\n---\n")
+    assert "license: apache-2.0" in header
+    for heading in ("Data", "Licences", "Training", "Figures", "Limits", "Intended use"):
+        assert f"## {heading}" in text
+    config = json.loads((SHIPPED / "config.json").read_text())
+    (preset,) = (name for name, shape in PRESETS.items() if shape.hidden == config["hidden_size"] and name in text)
+    assert config["num_hidden_layers"] == PRESETS[preset].layers
+    assert re.search(rf"\b{preset}\b", text)
+
+
+def test_optimize_tries_its_lists_and_the_portfolios_in_turn(llmc: RunLlmc, source: Path) -> None:
+    (file,) = json.loads(llmc("optimize", source, "--dry-run", "--json", "--budget", 6).stdout)["files"]
+    origins = [one["origin"] for one in file["candidates"]]
+    assert origins[0] == "model 1"
+    assert {one.partition(" ")[0] for one in origins} == {"model", "portfolio"}
+    assert file["size"]["total"] <= file["baseline"]["total"]
+
+
+def test_its_lists_are_lists_that_may_be_applied(shipped: LocalModel, vocabulary: Vocabulary, source: Path) -> None:
+    prompt = (("[INST] opt -p\n<code>", True), ("define i32 @f(i32 %0) {\n  ret i32 %0\n}\n", False))
+    prompt = (*prompt, ("</code> [/INST]", True))
+    for answer in shipped.write(prompt, How(5, "priority", tokens=100), vocabulary):
+        assert answer.text.startswith("opt -p '")
+
+
+def test_emulate_answers_with_code_and_numbers(llmc: RunLlmc, source: Path) -> None:
+    done = llmc("emulate", source, "--passes", "function(sroa)", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    (answer,) = json.loads(done.stdout)["answers"]
+    assert "define" in answer["answer"]
+    assert answer["size"]["said"] is not None
+
+
+def test_lift_writes_ir_that_reads_again(llmc: RunLlmc, source: Path, tmp_path: Path) -> None:
+    made = tmp_path / "total.o"
+    assert llmc("optimize", source, "-o", made, "--budget", 0).returncode == 0
+    done = llmc("lift", made, "-o", tmp_path / "total.ll", "--samples", 4, "--seconds", 60)
+    assert done.returncode in (0, 1), done.stderr.decode()
+    assert b"total" in done.stdout + done.stderr
+
+
+def test_it_knows_what_it_was_trained_for(shipped: LocalModel, toolchain: Toolchain, vocabulary: Vocabulary) -> None:
+    about = json.loads((SHIPPED / "llm_compiler.json").read_text())
+    assert about["stages"] == ["ir_modeling", "emulation", "flag_tuning", "disassembly"]
+    assert about["llvm"] == toolchain.version
+    assert shipped.dialect == about["dialect"]
+    assert ModelSystem(shipped, "shipped", vocabulary).about["weights"]
