@@ -84,7 +84,7 @@ def test_emulate_answers_with_code_and_numbers(llmc: RunLlmc, source: Path) -> N
     assert done.returncode == 0, done.stderr.decode()
     (answer,) = json.loads(done.stdout)["answers"]
     assert "define" in answer["answer"]
-    assert answer["size"]["said"] is not None
+    assert answer["verdict"] in ("exact", "equivalent", "valid", "broken", "parses")
 
 
 def test_lift_writes_ir_that_reads_again(llmc: RunLlmc, source: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_lift_writes_ir_that_reads_again(llmc: RunLlmc, source: Path, tmp_path: 
 
 def test_it_knows_what_it_was_trained_for(shipped: LocalModel, toolchain: Toolchain, vocabulary: Vocabulary) -> None:
     about = json.loads((SHIPPED / "llm_compiler.json").read_text())
-    assert about["stages"] == ["ir_modeling", "emulation", "flag_tuning", "disassembly"]
+    assert about["stages"][:4] == ["ir_modeling", "emulation", "flag_tuning", "disassembly"]
     assert about["llvm"] == toolchain.version
     assert shipped.dialect == about["dialect"]
     assert ModelSystem(shipped, "shipped", vocabulary).about["weights"]
