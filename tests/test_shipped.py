@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,10 @@ import pytest
 
 from llm_compiler.evaluation.systems import ModelSystem
 from llm_compiler.inference.model import SHIPPED, How, LocalModel, open_model
+from llm_compiler.llvm.elf import object_size
+from llm_compiler.llvm.frontend import lower
 from llm_compiler.llvm.passes import Vocabulary
+from llm_compiler.llvm.size import SHIP
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.model.shape import PRESETS
 from tests.conftest import ROOT, RunLlmc
@@ -48,6 +52,14 @@ def test_it_needs_nothing_that_the_plain_install_has_not() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_HEAVY_PACKAGES], check=True, cwd=ROOT)
 
 
+def test_asking_it_leaves_no_trace_and_tells_nobody(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry begins with an identifier in the temporary folder and a cache in the user's."""
+    own = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "PYTHON"))}
+    subprocess.run([sys.executable, "-c", WITHOUT_HEAVY_PACKAGES], check=True, cwd=ROOT, env=kept | own)
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_it_is_under_sixty_megabytes() -> None:
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 60e6
 
@@ -79,20 +91,24 @@ def test_its_lists_are_lists_that_may_be_applied(shipped: LocalModel, vocabulary
         assert answer.text.startswith("opt -p '")
 
 
-def test_emulate_answers_with_code_and_numbers(llmc: RunLlmc, source: Path) -> None:
-    done = llmc("emulate", source, "--passes", "function(sroa)", "--json")
-    assert done.returncode == 0, done.stderr.decode()
+def test_emulate_is_exact_where_that_is_easy(llmc: RunLlmc, tmp_path: Path) -> None:
+    (tmp_path / "zero.c").write_text("int zero(void) { return 0; }\n")
+    done = llmc("emulate", tmp_path / "zero.c", "--passes", "module(default<Oz>)", "--check", "--json")
+    assert done.returncode == 0, done.stdout.decode()
     (answer,) = json.loads(done.stdout)["answers"]
-    assert "define" in answer["answer"]
-    assert answer["verdict"] in ("exact", "equivalent", "valid", "broken", "parses")
+    assert answer["verdict"] == "exact"
+    assert answer["instructions"]["real"] == 1
 
 
-def test_lift_writes_ir_that_reads_again(llmc: RunLlmc, source: Path, tmp_path: Path) -> None:
-    made = tmp_path / "total.o"
-    assert llmc("optimize", source, "-o", made, "--budget", 0).returncode == 0
-    done = llmc("lift", made, "-o", tmp_path / "total.ll", "--samples", 4, "--seconds", 60)
-    assert done.returncode in (0, 1), done.stderr.decode()
-    assert b"total" in done.stdout + done.stderr
+def test_lift_gives_ir_that_clang_makes_the_same_object_of(llmc: RunLlmc, toolchain: Toolchain, tmp_path: Path) -> None:
+    (tmp_path / "easy.c").write_text("int zero(void) { return 0; }\nvoid clear(int *p) { *p = 0; }\n")
+    made, lifted = tmp_path / "easy.o", tmp_path / "easy.ll"
+    assert llmc("optimize", tmp_path / "easy.c", "-o", made, "--budget", 0).returncode == 0
+    done = llmc("lift", made, "-o", lifted, "--samples", 16)
+    assert done.returncode == 0, done.stdout.decode()
+    assert done.stdout.decode().splitlines()[-1] == "2 exact"
+    again = lower(toolchain, lifted.read_bytes(), SHIP)
+    assert object_size(again).text == object_size(made.read_bytes()).text
 
 
 def test_it_knows_what_it_was_trained_for(shipped: LocalModel, toolchain: Toolchain, vocabulary: Vocabulary) -> None:

@@ -113,7 +113,7 @@ class ModelSystem:
         self.about: Mapping[str, Any] = {
             "kind": "model",
             "model": model.name,
-            "weights": _fingerprint(model.name),
+            "weights": _fingerprint(model.folder) if isinstance(model, LocalModel) else "",
             "context": model.context,
             "lists": lists,
             "lifts": lifts,
@@ -179,11 +179,12 @@ class ModelSystem:
         self._model.close()
 
 
-def _fingerprint(name: str) -> str:
-    """Of a folder's weights: names, sizes and their first and last megabyte; empty for what is no folder."""
+def _fingerprint(folder: Path | None) -> str:
+    """Of a folder's weights: names, sizes and their first and last megabyte; empty without one."""
     digest = hashlib.sha256()
-    found = [path for path in sorted(Path(name).glob("*")) if path.suffix in (".safetensors", ".onnx", ".json")]
-    for path in found if Path(name).is_dir() else ():
+    files = sorted(folder.glob("*")) if folder else ()
+    found = [path for path in files if path.suffix in (".safetensors", ".onnx", ".json")]
+    for path in found:
         with path.open("rb") as file:
             start, size = file.read(1 << 20), path.stat().st_size
             file.seek(max(0, size - (1 << 20)))

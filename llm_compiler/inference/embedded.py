@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-os.environ.setdefault(
-    "ORT_DISABLE_TELEMETRY", "1"
-)  # since 1.29 it tells Microsoft what it runs
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # since 1.29 it tells Microsoft what it runs
 
 import onnxruntime
 

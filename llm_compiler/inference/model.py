@@ -112,8 +112,11 @@ class PromptTooLongError(ModelError):
 class LocalModel:
     """A model on this machine. Not for several threads at once."""
 
-    def __init__(self, engine: Engine, tokenizer: AnyTokenizer, dialect: Dialect, name: str) -> None:
-        self.name, self.dialect = name, dialect
+    def __init__(
+        self, engine: Engine, tokenizer: AnyTokenizer, dialect: Dialect, name: str, folder: Path | None = None
+    ) -> None:
+        """`folder` is where it was read from."""
+        self.name, self.dialect, self.folder = name, dialect, folder
         self.engine, self.tokenizer = engine, tokenizer
         self._grammars: dict[str, PassListGrammar] = {}
 
@@ -249,7 +252,7 @@ def open_model(name: str | None = None, *, threads: int | None = None, engine: E
             f"{folder}: its tokenizer has {tokenizer.vocabulary_size} ids, its model only {running.vocabulary}: "
             "they do not belong together"
         )
-    return LocalModel(running, tokenizer, about.get("dialect", "verbatim"), name or "shipped")
+    return LocalModel(running, tokenizer, about.get("dialect", "verbatim"), name or "shipped", folder)
 
 
 def _folder(name: str | None) -> Path:
