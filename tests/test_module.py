@@ -389,6 +389,13 @@ def test_functions_are_named_in_the_modules_order(small: Module) -> None:
     assert small.functions() == ["add"]
 
 
+def test_the_longest_functions_are_those_with_the_most_text(all_sorts: Module) -> None:
+    lengths = {name: len(part.print()) for name, part in all_sorts.split()}
+    assert sorted(all_sorts.longest_functions(1000)) == sorted(all_sorts.functions())
+    (first,) = all_sorts.longest_functions(1)
+    assert lengths[first] > sorted(lengths.values())[len(lengths) // 2]
+
+
 def test_every_function_of_a_module_stands_alone(all_sorts: Module) -> None:
     names = all_sorts.functions()
     parts = dict(all_sorts.split())

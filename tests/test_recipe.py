@@ -43,13 +43,13 @@ def recipe_of(tmp_path, text):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_that_ship_can_be_read_and_name_tasks_that_there_are(path):
     recipe = read(path)
-    assert [stage.mixture[0].task for stage in recipe.stages] == [
+    assert [stage.mixture[0].task for stage in recipe.stages][:4] == [
         "ir_modeling",
         "emulation",
         "flag_tuning",
         "disassembly",
     ]
-    if path.stem != "cpu":  # which mixes the tasks in every stage
+    if path.stem != "cpu":  # which mixes the tasks in every stage, and has a fifth
         assert [stage.replay for stage in recipe.stages] == [0, 0.15, 0.15, 0.15]
     settings = settings_of(recipe, TASKS)
     assert {one.dialect for one in settings.values()} == {recipe.data.dialect}

@@ -24,6 +24,8 @@ _LONGEST_LIST = 160
 """Tokens of an answer: ten times what labels need."""
 _ASKED = 6
 """Functions that are asked about where a module is over the context."""
+_SHOWN = 2 * _ASKED
+"""The longest ones, of which a server may refuse some. Taking a function out of a module costs a copy of all of it."""
 _WORST = 1e-6
 """The least share that a list's probability counts for, so that what no one gave a probability still counts."""
 
@@ -57,7 +59,7 @@ class _Printer:
             if not item.functions:
                 return _Texts(module.print(), ())
             found = []
-            for name in module.functions():
+            for name in module.longest_functions(_SHOWN):
                 with module.extract(name) as part:
                     found.append((name, part.print()))
             return _Texts("", tuple(found))

@@ -182,6 +182,13 @@ class Module:
         """Names of the functions that are defined here, in the module's order."""
         return [self._name(f) for f in self._functions() if not self.library.LLVMIsDeclaration(f)]
 
+    def longest_functions(self, count: int) -> list[str]:
+        """Names of so many functions that are defined here, those with the most text first."""
+        defined = [f for f in self._functions() if not self.library.LLVMIsDeclaration(f)]
+        lengths = [len(self.library.take_message(self.library.LLVMPrintValueToString(f))) for f in defined]
+        order = sorted(range(len(defined)), key=lambda place: -lengths[place])
+        return [self._name(defined[place]) for place in order[:count]]
+
     def instruction_count(self) -> int:
         """LLVM-IR instructions in all functions (a `phi` counts, a `switch` is one)."""
         return len(_INSTRUCTION_LINE.findall(self.print()))
