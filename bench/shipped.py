@@ -1,6 +1,6 @@
 """The model that ships: how soon it answers, and what its 8 bits cost beside the checkpoint in 32.
 
-    python bench/shipped.py --checkpoint run/4-disassembly/model --corpus CORPUS [--units 100] [--threads 1]
+    python bench/shipped.py --checkpoint run/5-all/model --corpus CORPUS [--units 100] [--threads 1]
 
 Functions are of the validation split. Loading is timed in processes of their own, beside one that imports the same and
 loads nothing; the limit is a second.
@@ -40,7 +40,6 @@ class Compared:
 
     nats: float = 0.0
     tokens: int = 0
-    lists: int = 0
 
 
 def main() -> None:

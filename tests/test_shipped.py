@@ -19,6 +19,7 @@ from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.size import SHIP
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.model.shape import PRESETS
+from llm_compiler.tasks import flag_tuning
 from tests.conftest import ROOT, RunLlmc
 
 C = """
@@ -84,11 +85,13 @@ def test_optimize_tries_its_lists_and_the_portfolios_in_turn(llmc: RunLlmc, sour
     assert file["size"]["total"] <= file["baseline"]["total"]
 
 
-def test_its_lists_are_lists_that_may_be_applied(shipped: LocalModel, vocabulary: Vocabulary, source: Path) -> None:
-    prompt = (("[INST] opt -p\n<code>", True), ("define i32 @f(i32 %0) {\n  ret i32 %0\n}\n", False))
-    prompt = (*prompt, ("</code> [/INST]", True))
-    for answer in shipped.write(prompt, How(5, "priority", tokens=100), vocabulary):
-        assert answer.text.startswith("opt -p '")
+def test_its_lists_are_lists_that_may_be_applied(shipped: LocalModel, vocabulary: Vocabulary) -> None:
+    question = flag_tuning.Question("define i32 @f(i32 %0) {\n  ret i32 %0\n}\n")
+    prompt = flag_tuning.prompt(question, shipped.dialect)
+    answers = list(shipped.write(prompt, How(5, "priority", tokens=100), vocabulary))
+    assert len(answers) == 5
+    for answer in answers:
+        assert vocabulary.may_propose(flag_tuning.proposed(flag_tuning.parse(answer.text), vocabulary)) == ""
 
 
 def test_emulate_is_exact_where_that_is_easy(llmc: RunLlmc, tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_lift_gives_ir_that_clang_makes_the_same_object_of(llmc: RunLlmc, toolch
 
 def test_it_knows_what_it_was_trained_for(shipped: LocalModel, toolchain: Toolchain, vocabulary: Vocabulary) -> None:
     about = json.loads((SHIPPED / "llm_compiler.json").read_text())
-    assert about["stages"][:4] == ["ir_modeling", "emulation", "flag_tuning", "disassembly"]
+    assert about["stages"] == ["ir_modeling", "emulation", "flag_tuning", "disassembly", "all"]
     assert about["llvm"] == toolchain.version
     assert shipped.dialect == about["dialect"]
     assert ModelSystem(shipped, "shipped", vocabulary).about["weights"]

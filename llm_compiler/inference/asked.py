@@ -130,10 +130,10 @@ class Asked:
         except ValueError as error:
             raise PromptTooLongError(str(error)) from None
         prompt = flag_tuning.prompt(question, self._model.dialect)
+        if cut and isinstance(self._model, LocalModel):
+            return self._model.cut(prompt, LIST_ROOM)
         length, context = self._model.length(prompt), self._model.context
         if length is not None and context is not None and length + LIST_ROOM > context:
-            if cut and isinstance(self._model, LocalModel):
-                return self._model.cut(prompt, LIST_ROOM)
             raise PromptTooLongError(f"a prompt of {length:,} tokens, in a context of {context:,}")
         return prompt
 

@@ -180,14 +180,15 @@ class Module:
 
     def functions(self) -> list[str]:
         """Names of the functions that are defined here, in the module's order."""
-        return [self._name(f) for f in self._functions() if not self.library.LLVMIsDeclaration(f)]
+        return [self._name(f) for f in self._defined()]
 
     def longest_functions(self, count: int) -> list[str]:
         """Names of so many functions that are defined here, those with the most text first."""
-        defined = [f for f in self._functions() if not self.library.LLVMIsDeclaration(f)]
-        lengths = [len(self.library.take_message(self.library.LLVMPrintValueToString(f))) for f in defined]
-        order = sorted(range(len(defined)), key=lambda place: -lengths[place])
-        return [self._name(defined[place]) for place in order[:count]]
+
+        def length(function: Any) -> int:
+            return len(self.library.take_message(self.library.LLVMPrintValueToString(function)))
+
+        return [self._name(f) for f in sorted(self._defined(), key=length, reverse=True)[:count]]
 
     def instruction_count(self) -> int:
         """LLVM-IR instructions in all functions (a `phi` counts, a `switch` is one)."""
@@ -390,6 +391,9 @@ class Module:
 
     def _functions(self) -> Iterator[Any]:
         return self._walk("LLVMGetFirstFunction", "LLVMGetNextFunction")
+
+    def _defined(self) -> Iterator[Any]:
+        return (f for f in self._functions() if not self.library.LLVMIsDeclaration(f))
 
     def _walk(self, first: str, following: str) -> Iterator[Any]:
         item = getattr(self.library, first)(self._ref)
