@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from llm_compiler.data.folder import DataError, read_report
 from llm_compiler.data.recipe import Data, Model, Recipe, RecipeError, Share, Stage, TokenizerChoice
 from llm_compiler.data.rows import Rows
 from llm_compiler.model.tokenizer import Tokenizer
+from llm_compiler.tasks import flag_tuning
 from llm_compiler.tasks.task import Example, LeftOut
 from tests.small_projects import TEST, TRAIN, VALIDATION, write
 from tests.small_projects import build as build_corpus
@@ -131,10 +133,10 @@ RECIPE = Recipe(
 def make(corpus, toolchain, vocabulary, tmp_path_factory):
     """Build in a fresh folder, or in `out`."""
 
-    def run(recipe=RECIPE, out=None, labels=(), source=corpus, **options):
+    def run(recipe=RECIPE, out=None, labels=(), source=corpus, task=THIS, **options):
         out = out or tmp_path_factory.mktemp("out") / "data"
         options = Options(**{"jobs": 2} | options)
-        report = build(recipe, source, labels, out, toolchain, vocabulary, options, {"naming": THIS})
+        report = build(recipe, source, labels, out, toolchain, vocabulary, options, {task.name: task})
         return out, report
 
     return run
@@ -341,6 +343,19 @@ def test_a_text_of_just_the_context_is_one_piece():
         assert len(list(encoder.documents(plain))) == count
 
 
+def test_code_over_the_context_is_cut_where_an_example_may_be():
+    tokenizer = Tokenizer.load()
+    prompt = (("[INST] ", True), ("1 2 3 4 5 6 7 8 9" * 40, False), (" [/INST]", True))
+    whole = Example("t", 1, "s", "compact", "u", "p", "train", prompt, (("'sroa'", False),), "{}")
+    encoder = Encoder(tokenizer, 128)
+    assert list(encoder.documents(whole)) == [LeftOut("t", "prompt longer than the context")]
+    (made,) = encoder.documents(replace(whole, room=20))
+    assert made.answer in (107, 108)  # BOS included; what is left of 128 is for the answer
+    text = tokenizer.decode(array("H", made.tokens))
+    assert text.startswith("[INST] 1 2 3") and text.endswith(" [/INST]'sroa'")
+    assert list(encoder.documents(replace(whole, room=126))) == [LeftOut("t", "prompt longer than the context")]
+
+
 # -- labels
 
 
@@ -354,10 +369,25 @@ def test_units_with_labels_come_first_and_tasks_that_need_one_see_no_others(make
     assert {(one["stage"], one["split"]) for one in report["ran out"]} >= {("first", "test"), ("first", "validation")}
 
 
-def test_labels_of_two_protocols_or_of_another_llvm_are_refused(make, corpus, tmp_path):
+def test_a_unit_has_an_example_for_each_protocol_that_it_has_labels_for(make, corpus, tmp_path):
+    both = [labelled(tmp_path / name, corpus, protocol=name) for name in ("ship", "paper")]
+    settings = {"flag_tuning": {"code": False}}
+    stages = (Stage("only", 100_000, (Share("flag_tuning", "", 1.0),)),)
+    recipe = replace(RECIPE, model=Model("nano", 2048), stages=stages, tasks=settings)
+    out, report = make(recipe, labels=both, task=flag_tuning)
+    made = report["documents"]["flag_tuning"]["train"]
+    assert made["documents"]["flag_tuning"] == 2 * made["units"] == 2 * (len(SOURCES[TRAIN]) // 2)
+    starts = Counter(prompt.split("<code>")[0] for prompt, _, _ in texts(out, "only", "train"))
+    assert starts == {"[INST] opt -p\n": made["units"], "[INST] opt -p paper\n": made["units"]}
+
+
+def test_labels_of_two_protocols_that_no_prompt_tells_apart_or_of_another_llvm_are_refused(make, corpus, tmp_path):
     one = labelled(tmp_path / "one", corpus)
-    with pytest.raises(DataError, match="of different protocols: paper, ship"):
-        make(labels=[one, labelled(tmp_path / "two", corpus, protocol="paper")])
+    with pytest.raises(DataError, match="of different protocols, paper, ship, which"):
+        make(
+            replace(RECIPE, data=Data("verbatim", 600)),
+            labels=[one, labelled(tmp_path / "two", corpus, protocol="paper")],
+        )
     with pytest.raises(DataError, match=r"three was made with LLVM 18\.1\.8, this is 17\.0\.6"):
         make(labels=[labelled(tmp_path / "three", corpus, llvm="18.1.8")])
     with pytest.raises(CorpusError, match="holds no labels"):

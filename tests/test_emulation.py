@@ -96,6 +96,26 @@ def test_the_answer_of_an_example_is_parsed_back_and_is_exact(toolchain, tools, 
         assert found.size == (answer.size,) * 2
 
 
+def test_an_answer_may_say_that_the_code_stays_as_it_is(toolchain, tools, monkeypatch):
+    unit = units(toolchain)["sum"]
+    monkeypatch.setattr(emulation, "_draw", lambda *_: PassList.parse("module(strip-dead-prototypes)"))
+    settings = Settings(dialect="compact", assembly_share=0.0, unchanged=True)
+    (example,) = made(unit, tools, settings)
+    assert joined(example.answer) == f"= {unit.instructions} {unit.unoptimised_ship}"
+    answer, question = parse(joined(example.answer)), asked(unit, example)
+    assert answer.code_for(question) == compact(unit.text)
+    spelt_out = replace(answer, code=compact(unit.text), unchanged=False)
+    assert check(question, answer, tools) == check(question, spelt_out, tools)
+    assert check(question, answer, tools).reason == "exact"
+    changed = replace(question, passes=PASSES)
+    assert check(changed, answer, tools).reason == "verifies"
+    assert check(replace(question, kind="asm"), answer, tools).reason == "differs"
+    (example,) = made(unit, tools, replace(settings, unchanged=False))
+    assert parse(joined(example.answer)).code == compact(unit.text)
+    with pytest.raises(ValueError, match="only the compact dialect"):
+        Settings(unchanged=True)
+
+
 def test_ir_and_assembly_are_both_asked_for(toolchain, tools):
     examples = made(units(toolchain)["sum"], tools, Settings(per_unit=20, assembly_share=0.5))
     assert {example.source for example in examples} == {"emulation ir", "emulation asm"}

@@ -75,6 +75,13 @@ def test_the_compact_prompt_is_short(toolchain):
     assert text.endswith("}\n</code> [/INST]")
 
 
+def test_the_compact_prompt_says_whose_sizes_are_meant_where_they_are_not_those_of_what_is_shipped(toolchain):
+    unit = units(toolchain)["add_two"]
+    shipped, papers = (joined(prompt(ask_of(unit, protocol), "compact")) for protocol in ("ship", "paper"))
+    assert papers == shipped.replace("opt -p\n", "opt -p paper\n", 1) != shipped
+    assert parse(papers).passes == ()  # it is no list, should a model say it
+
+
 # -- examples
 
 
@@ -124,6 +131,11 @@ def test_a_unit_without_a_label_is_left_out_and_anothers_label_is_an_error(lists
     assert example_of(unit, None, tools) == LeftOut("flag_tuning", "no label")
     with pytest.raises(ValueError, match="does not go with"):
         example_of(unit, replace(label, unit="0" * 32), tools)
+
+
+def test_code_may_be_cut_where_the_settings_say_so(lists, label, tools):
+    assert example_of(lists[0], label, tools).room is None
+    assert example_of(lists[0], label, tools, cut=True).room == flag_tuning.LIST_ROOM
 
 
 def test_a_unit_where_even_oz_failed_is_left_out(lists, label, tools):

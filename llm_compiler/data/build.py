@@ -104,7 +104,7 @@ def build(
         if report is not None:
             return report
         tokenizer.save(out / "tokenizer")
-        labels = _read_labels(label_folders, summaries)
+        labels = _read_labels(label_folders, summaries, recipe.data.dialect)
         settings = {name: _with_lists(one, labels) for name, one in settings.items()}
         maker = Maker(toolchain, vocabulary, recipe.tokenizer, recipe.model.context, recipe.seed, tasks, settings)
         made: dict[tuple[str, Split], Made] = {}
@@ -126,28 +126,34 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _read_labels(folders: Sequence[Path], summaries: Sequence[Mapping[str, Any]]) -> dict[str, Label]:
-    """The labels of all folders by unit, of two for one unit the smaller; without what else was tried."""
+def _read_labels(
+    folders: Sequence[Path], summaries: Sequence[Mapping[str, Any]], dialect: str
+) -> dict[str, tuple[Label, ...]]:
+    """The labels of all folders by unit, one of each protocol: of two the smaller; without what else was tried."""
     protocols = sorted({summary["protocol"] for summary in summaries})
-    if len(protocols) > 1:
-        raise DataError(f"the labels are of different protocols: {', '.join(protocols)}")
+    if len(protocols) > 1 and dialect == "verbatim":
+        known = ", ".join(protocols)
+        raise DataError(f"the labels are of different protocols, {known}, which a verbatim prompt does not tell apart")
     columns = [name for name in Label.__annotations__ if name != "trials"]
-    found: dict[str, Label] = {}
+    found: dict[tuple[str, str], Label] = {}
     for folder in folders:
         for part in sorted((folder / "labels").glob("part-*.parquet")):
             for row in pq.read_table(part, columns=columns).to_pylist():
                 label = Label(**row, trials=())
-                other = found.get(label.unit)
-                if label.oz and (other is None or label.size < other.size):
-                    found[label.unit] = label
-    return found
+                key = (label.unit, label.protocol)
+                if label.oz and (key not in found or label.size < found[key].size):
+                    found[key] = label
+    by_unit: dict[str, tuple[Label, ...]] = {}
+    for unit, protocol in sorted(found):
+        by_unit[unit] = (*by_unit.get(unit, ()), found[unit, protocol])
+    return by_unit
 
 
-def _with_lists(settings: Any, labels: Mapping[str, Label]) -> Any:
+def _with_lists(settings: Any, labels: Mapping[str, Sequence[Label]]) -> Any:
     """A task that can draw from known pass lists knows those that most labels have, unless the recipe names some."""
     if getattr(settings, "known", None) != ():
         return settings
-    counts = Counter(label.passes for label in labels.values() if label.passes)
+    counts = Counter(label.passes for of_unit in labels.values() for label in of_unit if label.passes)
     ranked = sorted(counts, key=lambda passes: (-counts[passes], passes))
     return replace(settings, known=tuple(ranked[:_KNOWN_LISTS]))
 

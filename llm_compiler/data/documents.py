@@ -16,7 +16,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ class Made:
 def make(
     order: Order,
     parts: UnitParts,
-    labels: Mapping[str, Label],
+    labels: Mapping[str, Sequence[Label]],
     out: Path,
     workers: Workers[Item, list[Step]],
     on_progress: Callable[[float, str], object],
@@ -166,9 +166,11 @@ def make(
     def work() -> Iterator[list[Item]]:
         for number, path in enumerate(paths):
             if not path.exists():
-                units = parts.units(number)
-                items = [Item(order.task, unit, labels.get(unit.id)) for unit in units]
-                yield [item for item in items if item.label or not order.only_labelled]
+                yield [
+                    Item(order.task, unit, label)
+                    for unit in parts.units(number)
+                    for label in (labels.get(unit.id, ()) if order.only_labelled else (None,))
+                ]
 
     totals, used = Counts(), 0
     with contextlib.closing(_made(work(), workers)) as made:
@@ -203,7 +205,8 @@ def _made(
     answers = workers.map(items())
     try:
         for first in answers:
-            counts, documents, seconds = Counts(units=len(waiting[0])), list[Document](), 0.0
+            units = len({item.unit.id for item in waiting[0]})
+            counts, documents, seconds = Counts(units), list[Document](), 0.0
             for answer in itertools.chain([first], itertools.islice(answers, len(waiting[0]) - 1)):
                 for step in [answer] if isinstance(answer, Failure) else answer:
                     if isinstance(step, Spent):

@@ -6,6 +6,7 @@ What a unit gives is decided by the recipe's seed, the task and the unit's id: n
 from __future__ import annotations
 
 import array
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -26,7 +27,7 @@ from llm_compiler.llvm.library import Library
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure
-from llm_compiler.model.foreign import AnyTokenizer, load_any
+from llm_compiler.model.foreign import AnyTokenizer, cut, load_any
 from llm_compiler.model.tokenizer import Tokenizer
 from llm_compiler.tasks.task import Example, LeftOut, Task, Tools
 
@@ -166,7 +167,7 @@ class Encoder:
     def documents(self, example: Example) -> Iterator[Document | LeftOut]:
         """One document; several for a text that is too long; none, and why, for an example that is."""
         bos, eos = self._tokenizer.bos, self._tokenizer.eos
-        prompt = self._tokenizer.encode_pieces(example.prompt)
+        prompt = self._prompt(example)
         if prompt and len(prompt) + 3 > self._context:
             yield LeftOut(example.task, PROMPT_TOO_LONG)
             return
@@ -182,6 +183,14 @@ class Encoder:
             for number, piece in enumerate(pieces):
                 end = [eos] if number == len(pieces) - 1 else []
                 yield self._document(example, [bos, *piece, *end], 1, number)
+
+    def _prompt(self, example: Example) -> list[int]:
+        ids = self._tokenizer.encode_pieces(example.prompt)
+        if example.room is None or len(ids) + 1 + example.room <= self._context:
+            return ids
+        with contextlib.suppress(ValueError):
+            ids = self._tokenizer.encode_pieces(cut(self._tokenizer, example.prompt, self._context - example.room - 1))
+        return ids
 
     def _pieces(self, ids: list[int]) -> Iterator[list[int]]:
         """A text in pieces that leave room for BOS and EOS, cut after a line if one ends in a piece's second half."""

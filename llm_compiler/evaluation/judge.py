@@ -173,7 +173,7 @@ def _sized(checker: flag_tuning.Checker, answer: flag_tuning.Answer) -> Judged:
 def _emulated(asked: emulation.Question, text: str, tools: Tools, *, truth: emulation.Result) -> Judged:
     answer = emulation.parse(text)
     found = emulation.compare(asked, answer, truth, tools)
-    code = answer.code or ""
+    code = answer.code_for(asked) or ""
     likeness = bleu(truth.text(asked.kind, "compact" if is_compact(code) else "verbatim"), code) if code else 0.0
     figures = _numbers(
         **{

@@ -20,13 +20,13 @@ from llm_compiler.autotune.searcher import Searcher, Settings, Task
 from llm_compiler.autotune.tune import names_of
 from llm_compiler.evaluation.answer import TOO_LONG, Asked
 from llm_compiler.evaluation.judge import Posed
-from llm_compiler.inference.asked import LIST_ROOM
 from llm_compiler.inference.model import How, LocalModel, Model, PromptTooLongError
 from llm_compiler.llvm.evaluate import oz_passes
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.size import PROTOCOLS
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure, Limits, Workers
+from llm_compiler.tasks.flag_tuning import LIST_ROOM
 from llm_compiler.tasks.task import Dialect
 
 _LIST_TOKENS = 512

@@ -18,8 +18,6 @@ from llm_compiler.llvm.workers import Failure, Limits, Workers
 from llm_compiler.tasks import flag_tuning
 from llm_compiler.tasks.task import Pieces
 
-LIST_ROOM = 96
-"""Tokens that a prompt must leave for a pass list."""
 _LONGEST_LIST = 160
 """Tokens of an answer: ten times what labels need."""
 _ASKED = 6
@@ -131,9 +129,9 @@ class Asked:
             raise PromptTooLongError(str(error)) from None
         prompt = flag_tuning.prompt(question, self._model.dialect)
         if cut and isinstance(self._model, LocalModel):
-            return self._model.cut(prompt, LIST_ROOM)
+            return self._model.cut(prompt, flag_tuning.LIST_ROOM)
         length, context = self._model.length(prompt), self._model.context
-        if length is not None and context is not None and length + LIST_ROOM > context:
+        if length is not None and context is not None and length + flag_tuning.LIST_ROOM > context:
             raise PromptTooLongError(f"a prompt of {length:,} tokens, in a context of {context:,}")
         return prompt
 

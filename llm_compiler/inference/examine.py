@@ -123,7 +123,7 @@ class Examination:
             except ExamineError as error:  # LLVM died of what the model wrote
                 verdict = Emulated(False, "broken", str(error))
             assert isinstance(verdict, Emulated)
-            found.append(Examined(answer, emulation.parse(answer.text).code or "", truth, verdict))
+            found.append(Examined(answer, emulation.parse(answer.text).code_for(posed.question) or "", truth, verdict))
         return found
 
     def _one(self, item: _Posing | _Judging) -> Posed | Emulated:

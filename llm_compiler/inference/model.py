@@ -138,16 +138,14 @@ class LocalModel:
 
         PromptTooLongError where the words around the code do not.
         """
-        longest = max(range(len(prompt)), key=lambda place: (not prompt[place][1], len(prompt[place][0])))
-        ids = self.tokenizer.encode(prompt[longest][0])
-        kept = len(ids)
-        while (over := self.length(prompt) + room - self.context) > 0:
-            if not kept:
-                raise PromptTooLongError(f"no room for a prompt and {room} tokens in a context of {self.context:,}")
-            kept = max(0, kept - over)
-            code = self.tokenizer.decode(ids[:kept], "ignore")
-            prompt = (*prompt[:longest], (code, False), *prompt[longest + 1 :])
-        return prompt
+        from llm_compiler.model.foreign import cut
+
+        try:
+            return cut(self.tokenizer, prompt, self.context - room - 1)
+        except ValueError:
+            raise PromptTooLongError(
+                f"no room for a prompt and {room} tokens in a context of {self.context:,}"
+            ) from None
 
     def write(self, prompt: Pieces, how: How, lists: Vocabulary | None = None) -> Iterator[Written]:
         """As `Model` says. Answers of a foreign tokenizer's model are not held to lists, and run to their end."""

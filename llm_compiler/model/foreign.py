@@ -142,6 +142,24 @@ def load_any(folder: Path) -> AnyTokenizer:
     return ForeignTokenizer(folder)
 
 
+def cut(tokenizer: AnyTokenizer, prompt: Sequence[tuple[str, bool]], tokens: int) -> tuple[tuple[str, bool], ...]:
+    """A prompt with the end of its longest code left out, so that it has at most so many tokens without BOS.
+
+    ValueError where the words around the code have more.
+    """
+    pieces = tuple(prompt)
+    longest = max(range(len(pieces)), key=lambda place: (not pieces[place][1], len(pieces[place][0])))
+    ids = tokenizer.encode(pieces[longest][0])
+    kept = len(ids)
+    while (over := len(tokenizer.encode_pieces(pieces)) - tokens) > 0:
+        if not kept:
+            raise ValueError(f"the words alone are more than {tokens} tokens")
+        kept = max(0, kept - over)
+        code = tokenizer.decode(ids[:kept], "ignore")
+        pieces = (*pieces[:longest], (code, False), *pieces[longest + 1 :])
+    return pieces
+
+
 def _valid(text: str) -> str:
     return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
 

@@ -1,7 +1,8 @@
 """Stage 2, compiler emulation: unoptimised IR and a pass list in, the resulting IR or assembly and its sizes out.
 
-The prompt of the verbatim dialect is Meta's. A pass list is denied, crashes LLVM or runs for too long now and then:
-such examples are left out. Crashes and time limits are the business of the workers in which `examples` runs.
+The prompt of the verbatim dialect is Meta's. An answer in the compact one may say `=` for the code of the question. A
+pass list is denied, crashes LLVM or runs for too long now and then: such examples are left out. Crashes and time limits
+are the business of the workers in which `examples` runs.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Settings:
     """Pass lists of the autotuner, which are those that users apply."""
     known_share: float = 0.3
     """Of lists that are drawn from `known`, if there are any."""
+    unchanged: bool = False
+    """Whether an answer that is the question's code, as one in ten is, says no more than that; in compact only."""
     longest: int | None = None
     """Characters of prompt and answer; what is longer is left out. None for no limit."""
     seconds: float = 120.0
@@ -75,6 +78,8 @@ class Settings:
         known_name("protocol", self.measured, PROTOCOLS)
         if self.longest_list < 1:
             raise ValueError("longest_list must be at least 1")
+        if self.unchanged and self.dialect != "compact":
+            raise ValueError("unchanged: only the compact dialect can say so")
 
     @property
     def measured(self) -> ProtocolName:
@@ -103,9 +108,15 @@ class Answer:
     """What a model says, None for what it does not."""
 
     code: str | None
+    """None, too, where the answer says that it is the question's."""
     instructions: int | None
     size: int | None
     """Bytes."""
+    unchanged: bool = False
+
+    def code_for(self, question: Question) -> str | None:
+        """The code, written out."""
+        return written(question.ir, "compact") if self.unchanged else self.code
 
 
 @dataclass(frozen=True)
@@ -185,7 +196,9 @@ def examples(
 
 def _steps(maker: Maker, tools: Tools, settings: Settings, rng: random.Random) -> Iterator[Callable[[], Example]]:
     for drawn in draw(maker.unit, tools.vocabulary, settings, rng):
-        yield partial(_refuse, drawn) if isinstance(drawn, PassList) else partial(_example, maker, drawn, tools)
+        yield (
+            partial(_refuse, drawn) if isinstance(drawn, PassList) else partial(_example, maker, drawn, tools, settings)
+        )
 
 
 def draw(unit: Unit, vocabulary: Vocabulary, settings: Settings, rng: random.Random) -> Iterator[Question | PassList]:
@@ -215,13 +228,15 @@ def _refuse(passes: PassList) -> Example:
     raise NoExampleError("denied", str(passes))
 
 
-def _example(maker: Maker, question: Question, tools: Tools) -> Example:
+def _example(maker: Maker, question: Question, tools: Tools, settings: Settings) -> Example:
     if not question.size:
         raise NoExampleError("no target", maker.unit.triple)
     asked = prompt(question, maker.dialect)
     maker.room(asked)
     result = emulate(question, tools)
-    answer = Answer(result.text(question.kind, maker.dialect), result.instructions, result.size)
+    code: str | None = result.text(question.kind, maker.dialect)
+    unchanged = settings.unchanged and question.kind == "ir" and code == written(question.ir, maker.dialect)
+    answer = Answer(None if unchanged else code, result.instructions, result.size, unchanged)
     said = write(answer, maker.dialect)
     replay = {"passes": question.passes, "protocol": question.protocol}
     return maker.example(f"{name} {question.kind}", asked, said, **replay)
@@ -247,6 +262,8 @@ def prompt(question: Question, dialect: Dialect) -> Pieces:
 
 def write(answer: Answer, dialect: Dialect) -> Pieces:
     """The text of a whole answer, whose code is in the dialect already."""
+    if answer.unchanged:
+        return ((f"= {answer.instructions} {answer.size}", True),)
     if dialect == "compact":
         end = f"</code> {answer.instructions} {answer.size}"
     else:
@@ -258,6 +275,8 @@ def write(answer: Answer, dialect: Dialect) -> Pieces:
 def parse(text: str) -> Answer:
     """The first code block; the last numbers that are named, else the two that follow the code."""
     inside, around = blocks(text)
+    if not inside and text.lstrip().startswith("="):
+        return Answer(None, *two_numbers(text), unchanged=True)
     words = " ".join(around)
     counts, sizes = named_numbers(words, "instruction count"), named_numbers(words, "binary size")
     first, second = two_numbers(around[1]) if inside and not counts and not sizes else (None, None)
@@ -275,7 +294,7 @@ def check(question: Question, answer: Answer, tools: Tools) -> Emulated:
 
 def compare(question: Question, answer: Answer, truth: Result, tools: Tools) -> Emulated:
     """Compare with the truth, for those who have it."""
-    reason, detail = _judge(question, answer.code, truth, tools)
+    reason, detail = _judge(question, answer.code_for(question), truth, tools)
     counts, sizes = (answer.instructions, truth.instructions), (answer.size, truth.size)
     return Emulated(reason in ("exact", "normalised"), reason, detail, counts, sizes)
 

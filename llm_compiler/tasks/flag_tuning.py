@@ -1,7 +1,8 @@
 """Stage 3, flag tuning: unoptimised IR in, the pass list that makes its object smallest out.
 
-The prompt of the verbatim dialect is Meta's; it does not say how sizes are taken, which is that of the labels. Where
-nothing is smaller than -Oz, the list of the answer is `default<Oz>` alone.
+The prompt of the verbatim dialect is Meta's; it does not say how sizes are taken, which is that of the labels. The
+compact one names the protocol where it is not `ship`. Where nothing is smaller than -Oz, the list of the answer is
+`default<Oz>` alone.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ if TYPE_CHECKING:  # they need Parquet, which those who only ask models have not
     from llm_compiler.corpus.unit import Unit
 
 name = "flag_tuning"
-version = 1
+version = 2
 needs_label = True
 """A unit without one has no example: those who walk a corpus need not come by it."""
+LIST_ROOM = 96
+"""Tokens that a prompt leaves for a pass list at least, where its code is cut."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Settings:
     """Whether the answer ends with the optimised code; without, it is short."""
     equal: bool = True
     """Whether there are examples of units that nothing makes smaller; their list is that of -Oz."""
+    cut: bool = False
+    """Whether of code over the context the beginning is shown, as models are asked about such; else it is left out."""
     longest: int | None = None
     """Characters of prompt and answer; what is longer is left out. None for no limit."""
 
@@ -140,7 +145,8 @@ def _example(maker: Maker, label: Label | None, tools: Tools, settings: Settings
         printed = _optimised(maker.unit.text, passes, label.protocol, tools)
         answer = replace(answer, code=compact(printed) if maker.dialect == "compact" else normalise(printed))
     replay = {"passes": label.passes, "protocol": label.protocol, "seed": label.seed}
-    return maker.example(name, asked, write(answer, maker.dialect), **replay)
+    made = maker.example(name, asked, write(answer, maker.dialect), **replay)
+    return replace(made, room=LIST_ROOM) if settings.cut else made
 
 
 def best_is_oz(llvm: str) -> str:
@@ -159,7 +165,8 @@ def _optimised(ir: str, passes: str, protocol: str, tools: Tools) -> str:
 
 def prompt(question: Question, dialect: Dialect) -> Pieces:
     """Meta's, or the short one."""
-    start = "[INST] opt -p\n<code>"
+    sizes = "" if question.protocol == "ship" else f" {question.protocol}"
+    start = f"[INST] opt -p{sizes}\n<code>"
     if dialect == "verbatim":
         start = "[INST] Tell me how to optimize this LLVM-IR for object file size:\n\n<code>"
     return (start, True), (written(question.ir, dialect), False), ("</code> [/INST]", True)

@@ -43,6 +43,8 @@ class Example:
     answer: Pieces
     replay: str
     """What makes it again, as a JSON object: LLVM's version, pass list, seed, protocol."""
+    room: int | None = None
+    """Tokens to leave for the answer where the prompt's code is over the context and may be cut; None: it may not."""
 
 
 @dataclass(frozen=True)
