@@ -56,7 +56,7 @@ def test_recipes_that_ship_can_be_read_and_name_tasks_that_there_are(path):
         assert [stage.replay for stage in recipe.stages] == [0, 0.15, 0.15, 0.15]
     settings = settings_of(recipe, TASKS)
     assert {one.dialect for one in settings.values()} == {recipe.data.dialect}
-    of_meta = recipe.model.start is not None and path.stem != "cpu_more"
+    of_meta = bool(recipe.model.start) and path.stem != "cpu_more"
     assert recipe.data.dialect == ("verbatim" if of_meta else "compact")
 
 
