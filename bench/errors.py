@@ -4,7 +4,8 @@
 
 Flag tuning: what there is to save (the best size that any system of the folder reached), and what becomes of it with
 the first list, -Oz to fall back on, apart for code that fits the context and code that is cut. Emulation: the first line
-that is not the compiler's, by what it is. Disassembly: what LLVM says, and how much more of several samples is right.
+line that is not the compiler's, by what it is. Disassembly: what LLVM says, and how many more of several samples are
+right.
 """
 
 from __future__ import annotations
