@@ -3,7 +3,7 @@
     python bench/errors.py RESULTS [--system shipped]
 
 Flag tuning: what there is to save (the best size that any system of the folder reached), and what becomes of it with
-the first list, -Oz to fall back on, apart for code that fits the context and code that is cut. Emulation: the first line
+the first list, -Oz to fall back on, apart for code that fits the context and code that is cut. Emulation: the first
 line that is not the compiler's, by what it is. Disassembly: what LLVM says, and how many more of several samples are
 right.
 """
