@@ -119,4 +119,4 @@ def test_it_knows_what_it_was_trained_for(shipped: LocalModel, toolchain: Toolch
     assert about["stages"] == ["ir_modeling", "emulation", "flag_tuning", "disassembly", "all"]
     assert about["llvm"] == toolchain.version
     assert shipped.dialect == about["dialect"]
-    assert ModelSystem(shipped, "shipped", vocabulary).about["weights"]
+    assert ModelSystem(shipped, "shipped", toolchain, vocabulary).about["weights"]

@@ -126,8 +126,8 @@ def test_a_model_says_as_many_different_lists_as_it_may_the_greedy_one_first(
 ) -> None:
     asked = posed(toolchain, vocabulary, "flag_tuning", "add_two", "compact")
     model = open_model(str(folder), threads=1)
-    several = list(ModelSystem(model, "m", vocabulary, lists=4).answer(asked))
-    (greedy,) = ModelSystem(model, "m", vocabulary, lists=1).answer(asked)
+    several = list(ModelSystem(model, "m", toolchain, vocabulary, lists=4).answer(asked))
+    (greedy,) = ModelSystem(model, "m", toolchain, vocabulary, lists=1).answer(asked)
     assert 1 < len(several) <= 4
     assert several[0].text == greedy.text
     assert len({said.text for said in several}) == len(several)
@@ -137,17 +137,18 @@ def test_a_prompt_over_the_context_is_said_to_be_one(
     folder: Path, toolchain: Toolchain, vocabulary: Vocabulary
 ) -> None:
     asked = posed(toolchain, vocabulary, "emulation", "mixed", "verbatim")
-    system = ModelSystem(open_model(str(folder), threads=1), "m", vocabulary)
+    system = ModelSystem(open_model(str(folder), threads=1), "m", toolchain, vocabulary)
     (said,) = system.answer(asked)
     assert (said.text, said.ended) == (None, TOO_LONG)
 
 
-def test_a_list_is_asked_for_with_the_beginning_of_what_is_over_the_context(
+def test_lists_for_what_is_over_the_context_are_those_for_its_functions(
     folder: Path, toolchain: Toolchain, vocabulary: Vocabulary
 ) -> None:
     asked = posed(toolchain, vocabulary, "flag_tuning", "mixed", "verbatim")
-    system = ModelSystem(open_model(str(folder), threads=1), "m", vocabulary, lists=3)
+    system = ModelSystem(open_model(str(folder), threads=1), "m", toolchain, vocabulary, lists=3)
     found = list(system.answer(asked))
+    system.close()
     assert 1 < len(found) <= 3
     assert {said.ended for said in found} == {TOO_LONG}
     assert all(said.text is not None and said.text.startswith("opt -p '") for said in found)
@@ -163,7 +164,7 @@ def test_perplexity_is_that_of_the_logits_one_token_at_a_time(
     asked = posed(toolchain, vocabulary, "perplexity", "add_two", "compact")
     model = open_model(str(folder), threads=1)
     assert isinstance(model, LocalModel)
-    (said,) = ModelSystem(model, "m", vocabulary).answer(asked)
+    (said,) = ModelSystem(model, "m", toolchain, vocabulary).answer(asked)
     ids = model.ids(asked.prompt)[: model.context]
     branch, logits = model.engine.prefill(ids[:1])
     nats = 0.0
@@ -198,7 +199,7 @@ def test_a_server_is_asked_several_questions_at_once(
 
     folder = taken(tmp_path / "results", toolchain)
     with serving(completing(reply)) as served:
-        system = ModelSystem(ServerModel(served.url), "behind a server", vocabulary, lists=1, threads=3)
+        system = ModelSystem(ServerModel(served.url), "behind a server", toolchain, vocabulary, lists=1, threads=3)
         evaluate(
             folder,
             Plan(("ship",), most=3),

@@ -255,6 +255,7 @@ def _entrants(
         yield systems.ModelSystem(
             model,
             name,
+            machinery.toolchain,
             vocabulary,
             lists=given["lists"],
             lifts=given["lifts"],

@@ -53,8 +53,8 @@ _REACHED, _FIT = "of the autotuner's gain", "total bytes of those that fit"
 _COLUMNS = ("system", "lists", "questions", *GAINS, _REACHED, _FIT, "no list", "over the context")
 
 _SHARED = (
-    "A question without a usable list counts as -Oz. Of code that is over its context a local model is shown the "
-    "beginning; of those that fit, such are left out."
+    "A question without a usable list counts as -Oz. About code that is over its context a model is asked function by "
+    "function, and shown the beginnings of those that are over it too; of those that fit, such are left out."
 )
 _STAGES = {
     "": ("the first list as it is", _SHARED),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +21,9 @@ from llm_compiler.autotune.searcher import Searcher, Settings, Task
 from llm_compiler.autotune.tune import names_of
 from llm_compiler.evaluation.answer import TOO_LONG, Asked
 from llm_compiler.evaluation.judge import Posed
+from llm_compiler.inference.asked import Asked as ListsFor
 from llm_compiler.inference.model import How, LocalModel, Model, PromptTooLongError
+from llm_compiler.inference.propose import Propose
 from llm_compiler.llvm.evaluate import oz_passes
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.size import PROTOCOLS
@@ -90,12 +93,13 @@ class System(Protocol):
 
 
 class ModelSystem:
-    """A model, asked greedily first."""
+    """A model, asked greedily first; for lists for code over its context, by functions, as `llmc optimize` asks it."""
 
     def __init__(
         self,
         model: Model,
         name: str,
+        toolchain: Toolchain,
         vocabulary: Vocabulary,
         *,
         lists: int = 10,
@@ -106,10 +110,11 @@ class ModelSystem:
     ) -> None:
         """So many pass lists and lifts for each question; `threads` is for models behind a server."""
         self.name, self.dialect = name, model.dialect
-        self._model, self._vocabulary = model, vocabulary
+        self._model, self._toolchain, self._vocabulary = model, toolchain, vocabulary
         self._seed, self._seconds = seed, seconds
         self.threads = 1 if isinstance(model, LocalModel) else threads
         self._samples: dict[Asked, int] = {"flag_tuning": lists, "disassembly": lifts}
+        self._asked: dict[str, ListsFor] = {}
         self.about: Mapping[str, Any] = {
             "kind": "model",
             "model": model.name,
@@ -148,12 +153,18 @@ class ModelSystem:
 
     def _lists(self, posed: Posed) -> Iterator[Said]:
         wanted = self.samples("flag_tuning")
+        length, context = self._model.length(posed.prompt), self._model.context
+        if length is not None and context is not None and length + LIST_ROOM > context:
+            started = time.monotonic()
+            for candidate in self._functions(posed.question.protocol)(posed.asked.ir.encode()):
+                now = time.monotonic()
+                yield replace(_said(str(candidate.passes)), ended=TOO_LONG, seconds=now - started, seed=self._seed)
+                started = now
+            return
         if isinstance(self._model, LocalModel):
-            prompt = self._model.cut(posed.prompt, LIST_ROOM)
             # The first list of priority sampling is the greedy one; servers cannot do it, and draw instead.
             how = How(wanted, "priority" if wanted > 1 else "greedy", tokens=_LIST_TOKENS)
-            for said in self._written(replace(posed, prompt=prompt), how, lists=True):
-                yield said if prompt == posed.prompt else replace(said, ended=TOO_LONG)
+            yield from self._written(posed, how, lists=True)
             return
         first = list(self._written(posed, How(tokens=_LIST_TOKENS), lists=True))
         yield from first
@@ -161,6 +172,15 @@ class ModelSystem:
             known = {said.text for said in first}
             more = self._written(posed, How(wanted - 1, "priority", tokens=_LIST_TOKENS), lists=True)
             yield from (said for said in more if said.text not in known)
+
+    def _functions(self, protocol: str) -> Propose:
+        if protocol not in self._asked:
+            how = self._how(How(self.samples("flag_tuning"), "priority"))
+            self._asked[protocol] = ListsFor(self._model, self._vocabulary, self._toolchain.library, protocol, how)
+        return self._asked[protocol].by_functions
+
+    def _how(self, how: How) -> How:
+        return replace(how, seed=self._seed, seconds=self._seconds)
 
     def _texts(self, posed: Posed) -> Iterator[Said]:
         short = posed.question.task == "size_prediction" and self.dialect == "compact"
@@ -170,12 +190,13 @@ class ModelSystem:
             yield from self._written(posed, How(wanted - 1, "sample"), lists=False)
 
     def _written(self, posed: Posed, how: How, *, lists: bool) -> Iterator[Said]:
-        seeded = How(how.samples, how.method, how.temperature, how.top_p, self._seed, how.tokens, self._seconds)
-        for one in self._model.write(posed.prompt, seeded, self._vocabulary if lists else None):
+        for one in self._model.write(posed.prompt, self._how(how), self._vocabulary if lists else None):
             yield Said(one.text, one.reason, one.tokens, one.logprob, one.seconds, self._seed)
 
     def close(self) -> None:
         """Give the model back."""
+        for asked in self._asked.values():
+            asked.close()
         self._model.close()
 
 

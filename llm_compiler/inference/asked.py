@@ -76,6 +76,10 @@ class Asked:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the worker; the model is somebody else's."""
         self._printer.close()
 
     def __call__(self, module: bytes) -> Sequence[Candidate]:
@@ -90,6 +94,11 @@ class Asked:
             except PromptTooLongError:
                 return self._by_functions(module)
 
+    def by_functions(self, module: bytes) -> Sequence[Candidate]:
+        """What it proposes for a module over its context: what is best for the largest functions. ModelError."""
+        with self._lock:
+            return self._by_functions(module)
+
     def prompt(self, module: bytes) -> Pieces:
         """The question about a module. PromptTooLongError; ModelError for what LLVM cannot print."""
         with self._lock:
@@ -99,7 +108,7 @@ class Asked:
         return self._prompt(texts.whole)
 
     def _by_functions(self, module: bytes) -> Sequence[Candidate]:
-        """The lists that are best for the module's largest functions, each counted by its function's size."""
+        # Each list is counted by its function's size, and by how sure the model is of it.
         texts = self._texts(module, functions=True)
         votes: dict[str, float] = defaultdict(float)
         lists: dict[str, PassList] = {}
