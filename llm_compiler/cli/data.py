@@ -52,8 +52,8 @@ def build(
     """Build the rows of a recipe, or go on with a build that was stopped.
 
     The same recipe, corpus and labels give the same rows, byte for byte. What cannot be used (too long for the context,
-    passes that crash LLVM) is left out and counted; no example is in two splits. Labels may be for both protocols in the
-    compact dialect, whose prompts say which is meant; Meta's do not.
+    passes that crash LLVM) is left out and counted; no example is in two splits. Labels may be for both protocols in
+    the compact dialect, whose prompts say which is meant; Meta's do not.
 
     \b
     Examples:
