@@ -98,6 +98,8 @@ def test_training_starts_from_any_llama_checkpoint(trained, data, here, tmp_path
     start = replace(RECIPE, model=replace(RECIPE.model, start=str(out / "2-second" / "model")))
     first, _ = run(start, TEXT, data, tmp_path / "run", here)
     assert first.first["first"] < 6.0  # random weights begin at log 512 = 6.24
+    about = json.loads((tmp_path / "run" / "1-first" / "model" / "llm_compiler.json").read_text())
+    assert about["stages"] == ["first", "second", "first"]
     other = PRESETS["tiny"].with_vocabulary(400)
     tensors = {"model.norm.weight": torch.ones(64)}
     ids = {"bos": 1, "eos": 2, "pad": 0}

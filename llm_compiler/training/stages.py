@@ -27,7 +27,7 @@ from llm_compiler.data.folder import DataError, read_report, rows_of
 from llm_compiler.data.recipe import Recipe, unknown
 from llm_compiler.data.rows import Rows
 from llm_compiler.model.foreign import AnyTokenizer, load_any
-from llm_compiler.model.shape import PRESETS, Shape
+from llm_compiler.model.shape import ABOUT, PRESETS, Shape
 from llm_compiler.model.weights import Weights, fresh, perplexity, read_shape, save, stored, whole
 from llm_compiler.training.loop import Job, Trained, train
 from llm_compiler.training.watch import Tell
@@ -254,9 +254,15 @@ def _export(
                 "llvm": report["llvm"],
                 "dialect": recipe.data.dialect,
                 "tokenizer": tokenizer.fingerprint,
-                "stages": [one.stage for one in (*before, summary)],
+                "stages": [*_earlier(recipe), *(one.stage for one in (*before, summary))],
             },
         )
+
+
+def _earlier(recipe: Recipe) -> list[str]:
+    """The stages of the model that the recipe starts from; none where nobody says."""
+    about = Path(recipe.model.start or "", ABOUT)
+    return list(json.loads(about.read_bytes()).get("stages", ())) if recipe.model.start and about.exists() else []
 
 
 def card(recipe: Recipe, report: Mapping[str, Any], stages: list[Summary]) -> str:
