@@ -22,6 +22,7 @@ from llm_compiler.evaluation.systems import (
     random_search,
     the_portfolio,
 )
+from llm_compiler.inference.asked import Asked
 from llm_compiler.inference.model import open_model
 from llm_compiler.llvm.passes import PassList, Vocabulary
 from llm_compiler.llvm.toolchain import Toolchain
@@ -143,7 +144,7 @@ def test_a_prompt_over_the_context_is_said_to_be_one(
 
 
 def test_lists_for_what_is_over_the_context_are_those_for_its_functions(
-    folder: Path, toolchain: Toolchain, vocabulary: Vocabulary
+    folder: Path, toolchain: Toolchain, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = posed(toolchain, vocabulary, "flag_tuning", "mixed", "verbatim")
     system = ModelSystem(open_model(str(folder), threads=1), "m", toolchain, vocabulary, lists=3)
@@ -152,6 +153,9 @@ def test_lists_for_what_is_over_the_context_are_those_for_its_functions(
     assert 1 < len(found) <= 3
     assert {said.ended for said in found} == {TOO_LONG}
     assert all(said.text is not None and said.text.startswith("opt -p '") for said in found)
+    monkeypatch.setattr(Asked, "by_functions", lambda *_: [])  # as of a model that finds nothing better than -Oz
+    (said,) = system.answer(asked)
+    assert (said.text, said.ended) == (None, TOO_LONG)
 
 
 def test_perplexity_is_that_of_the_logits_one_token_at_a_time(

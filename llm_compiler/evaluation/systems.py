@@ -156,10 +156,13 @@ class ModelSystem:
         length, context = self._model.length(posed.prompt), self._model.context
         if length is not None and context is not None and length + LIST_ROOM > context:
             started = time.monotonic()
-            for candidate in self._functions(posed.question.protocol)(posed.asked.ir.encode()):
-                now = time.monotonic()
-                yield replace(_said(str(candidate.passes)), ended=TOO_LONG, seconds=now - started, seed=self._seed)
-                started = now
+            found = self._functions(posed.question.protocol)(posed.asked.ir.encode())
+            each = (time.monotonic() - started) / max(1, len(found))
+            said = Said(None, TOO_LONG, seconds=each, seed=self._seed)
+            if not found:  # it says that nothing beats -Oz
+                yield said
+            for candidate in found:
+                yield replace(said, text=_said(str(candidate.passes)).text)
             return
         if isinstance(self._model, LocalModel):
             # The first list of priority sampling is the greedy one; servers cannot do it, and draw instead.
