@@ -21,7 +21,7 @@ from llm_compiler.llvm.toolchain import Toolchain
 from tests.conftest import ROOT, RunLlmc, marked
 
 LZ = ROOT / "examples" / "lz.c"
-QUICK = ("--budget", "4", "-j", "1")
+QUICK = ("--budget", "4", "-j", "1", "--proposer", "portfolio")
 C = b"int f(const int *p, int n) { int s = 0; for (int i = 0; i < n; i++) s += p[i]; return s; }\n"
 IR = b'target triple = "x86_64-unknown-linux-gnu"\ndefine i32 @f(i32 %x) minsize optsize {\n  ret i32 %x\n}\n'
 

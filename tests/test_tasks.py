@@ -30,7 +30,8 @@ def tools(toolchain, library, vocabulary):
 
 def test_there_are_the_four_tasks():
     assert list(TASKS) == ["ir_modeling", "emulation", "flag_tuning", "disassembly"]
-    assert all(catalogue.task(name) is task and task.version == 1 for name, task in TASKS.items())
+    assert all(catalogue.task(name) is task for name, task in TASKS.items())
+    assert [task.version for task in TASKS.values()] == [1, 1, 2, 1]
 
 
 @pytest.mark.parametrize(
