@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from llm_compiler.corpus.store import read_units
-from llm_compiler.evaluation.answer import Answer, Question, parts, read_answers, read_questions
+from llm_compiler.evaluation.answer import Answer, Question, answers, read_questions, systems
 from llm_compiler.evaluation.flag_tuning_tables import subject_of
-from llm_compiler.evaluation.outcomes import entrants, find_system, outcomes
+from llm_compiler.evaluation.outcomes import find_system, outcomes
 from llm_compiler.llvm.library import Library, LLVMError
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.toolchain import find
@@ -158,21 +158,21 @@ def kind_of(line: str) -> str:
 
 def lifted(folder: Path, name: str) -> None:
     """Prints the verdicts by length, of one sample and of several, and what LLVM says."""
-    answers = list(_answers(folder, "disassembly", name))
-    if not answers:
+    every = list(_answers(folder, "disassembly", name))
+    if not every:
         return
-    first = {one.question: one for one in answers if one.sample == 0}
+    first = {one.question: one for one in every if one.sample == 0}
     questions = [one for one in read_questions(folder, "disassembly") if one.id in first]
     print(f"\ndisassembly: {len(questions)} questions")
     for target in dict.fromkeys(one.variant for one in questions):
         chosen = [one for one in questions if one.variant == target]
         _by_length(target, chosen, {one.id: first[one.id].reason for one in chosen})
-    samples = 1 + max(one.sample for one in answers)
+    samples = 1 + max(one.sample for one in every)
     print(f"  {'best of':28}" + "".join(f"{count:>9}" for count in _powers(samples)))
     for figure in ("round trip", "same behaviour", "exact"):
         found = []
         for count in _powers(samples):
-            good = {one.question for one in answers if one.sample < count and one.figures.get(figure) == 1}
+            good = {one.question for one in every if one.sample < count and one.figures.get(figure) == 1}
             found.append(len(good) / max(1, len(first)))
         print(f"  {figure:28}" + "".join(f"{100 * share:>7.1f} %" for share in found))
     said = Counter(_message(one.detail) for one in first.values() if one.reason == "broken")
@@ -202,9 +202,8 @@ def _by_length(title: str, questions: Sequence[Question], reasons: Mapping[str, 
 
 
 def _answers(folder: Path, task: str, name: str) -> Iterator[Answer]:
-    about = entrants(folder, task).get(name)  # type: ignore[arg-type]
-    for part in parts(about[1]) if about else ():
-        yield from read_answers(part)
+    place = systems(folder, task).get(name)
+    return answers(place) if place else iter(())
 
 
 def _first(folder: Path, task: str, name: str) -> Iterator[tuple[str, Answer]]:

@@ -22,14 +22,13 @@ from llm_compiler.autotune.tune import names_of
 from llm_compiler.evaluation.answer import TOO_LONG, Asked
 from llm_compiler.evaluation.judge import Posed
 from llm_compiler.inference.asked import Asked as ListsFor
+from llm_compiler.inference.asked import must_leave_room
 from llm_compiler.inference.model import How, LocalModel, Model, PromptTooLongError
-from llm_compiler.inference.propose import Propose
 from llm_compiler.llvm.evaluate import oz_passes
 from llm_compiler.llvm.passes import Vocabulary
 from llm_compiler.llvm.size import PROTOCOLS
 from llm_compiler.llvm.toolchain import Toolchain
 from llm_compiler.llvm.workers import Failure, Limits, Workers
-from llm_compiler.tasks.flag_tuning import LIST_ROOM
 from llm_compiler.tasks.task import Dialect
 
 _LIST_TOKENS = 512
@@ -153,16 +152,10 @@ class ModelSystem:
 
     def _lists(self, posed: Posed) -> Iterator[Said]:
         wanted = self.samples("flag_tuning")
-        length, context = self._model.length(posed.prompt), self._model.context
-        if length is not None and context is not None and length + LIST_ROOM > context:
-            started = time.monotonic()
-            found = self._functions(posed.question.protocol)(posed.asked.ir.encode())
-            each = (time.monotonic() - started) / max(1, len(found))
-            said = Said(None, TOO_LONG, seconds=each, seed=self._seed)
-            if not found:  # it says that nothing beats -Oz
-                yield said
-            for candidate in found:
-                yield replace(said, text=_said(str(candidate.passes)).text)
+        try:
+            must_leave_room(self._model, posed.prompt)
+        except PromptTooLongError:
+            yield from self._by_functions(posed)
             return
         if isinstance(self._model, LocalModel):
             # The first list of priority sampling is the greedy one; servers cannot do it, and draw instead.
@@ -176,11 +169,19 @@ class ModelSystem:
             more = self._written(posed, How(wanted - 1, "priority", tokens=_LIST_TOKENS), lists=True)
             yield from (said for said in more if said.text not in known)
 
-    def _functions(self, protocol: str) -> Propose:
+    def _by_functions(self, posed: Posed) -> Iterator[Said]:
+        protocol = posed.question.protocol
         if protocol not in self._asked:
             how = self._how(How(self.samples("flag_tuning"), "priority"))
             self._asked[protocol] = ListsFor(self._model, self._vocabulary, self._toolchain.library, protocol, how)
-        return self._asked[protocol].by_functions
+        started = time.monotonic()
+        found = self._asked[protocol].by_functions(posed.asked.ir.encode())
+        each = (time.monotonic() - started) / max(1, len(found))
+        said = Said(None, TOO_LONG, seconds=each, seed=self._seed)
+        if not found:  # it says that nothing beats -Oz
+            yield said
+        for candidate in found:
+            yield replace(said, text=_said(str(candidate.passes)).text)
 
     def _how(self, how: How) -> How:
         return replace(how, seed=self._seed, seconds=self._seconds)

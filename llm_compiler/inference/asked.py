@@ -63,6 +63,13 @@ class _Printer:
             return _Texts("", tuple(found))
 
 
+def must_leave_room(model: Model, prompt: Pieces) -> None:
+    """PromptTooLongError for a prompt that leaves no room for a pass list, as far as anyone but a server can tell."""
+    length, context = model.length(prompt), model.context
+    if length is not None and context is not None and length + flag_tuning.LIST_ROOM > context:
+        raise PromptTooLongError(f"a prompt of {length:,} tokens, in a context of {context:,}")
+
+
 class Asked:
     """Asks a model about modules. A context manager; threads wait for each other."""
 
@@ -139,9 +146,7 @@ class Asked:
         prompt = flag_tuning.prompt(question, self._model.dialect)
         if cut and isinstance(self._model, LocalModel):
             return self._model.cut(prompt, flag_tuning.LIST_ROOM)
-        length, context = self._model.length(prompt), self._model.context
-        if length is not None and context is not None and length + flag_tuning.LIST_ROOM > context:
-            raise PromptTooLongError(f"a prompt of {length:,} tokens, in a context of {context:,}")
+        must_leave_room(self._model, prompt)
         return prompt
 
     def _lists(self, prompt: Pieces) -> Iterator[tuple[PassList, float]]:

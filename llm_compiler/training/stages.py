@@ -261,7 +261,7 @@ def _export(
 
 def _earlier(recipe: Recipe) -> list[str]:
     """The stages of the model that the recipe starts from; none where nobody says."""
-    about = Path(recipe.model.start or "", ABOUT)
+    about = Path(recipe.model.start, ABOUT)
     return list(json.loads(about.read_bytes()).get("stages", ())) if recipe.model.start and about.exists() else []
 
 
